@@ -1,0 +1,45 @@
+using static TorchSharp.torch;
+
+namespace Capsules;
+
+/// <summary>
+/// The library's pure functions, as torch.nn.functional is to torch.nn: <c>using F = Capsules.Functional;</c>.
+/// </summary>
+/// <remarks>Names are lower_snake_case, as torch's are: <c>F.squash</c> is to <see cref="Squash"/> what relu is to ReLU.</remarks>
+public static partial class Functional
+{
+    /// <summary>The length (Euclidean norm) of every capsule, the probability that its entity is present.</summary>
+    /// <remarks>
+    /// <para>|v| = sqrt(sum_e v_e^2). The gradient is v / |v|, and 0 at the zero vector, where the plain square root would
+    /// give NaN.</para>
+    /// <para>Sabour, Frosst, Hinton, "Dynamic Routing Between Capsules", 2017, section 2. https://arxiv.org/abs/1710.09829</para>
+    /// </remarks>
+    /// <param name="capsules">Capsules of any shape with a floating-point dtype, usually (B, J, E).</param>
+    /// <param name="dim">The dimension that holds a capsule's entries. Default: the last.</param>
+    /// <param name="keepdim">Whether <paramref name="dim"/> stays as a dimension of size 1. Default: false.</param>
+    /// <returns>Lengths, shaped as <paramref name="capsules"/> without <paramref name="dim"/>, in its dtype; at least 0.</returns>
+    /// <exception cref="ArgumentException"><paramref name="capsules"/> is not floating-point or lacks <paramref name="dim"/>.</exception>
+    public static Tensor length(Tensor capsules, long dim = -1, bool keepdim = false)
+    {
+        CheckDim(nameof(length), capsules, nameof(capsules), dim);
+        using var scope = NewDisposeScope();
+        return Norm(Wide(capsules), dim, keepdim).to_type(capsules.dtype).MoveToOuterDisposeScope();
+    }
+
+    // libtorch's vector_norm has the subgradient 0 at the zero vector built in (norm_backward masks the division by zero).
+    private static Tensor Norm(Tensor x, long dim, bool keepdim) => linalg.vector_norm(x, 2.0, [dim], keepdim);
+
+    /// <summary>Half precisions widened to float32: squares and their sums do not fit in 8 or 11 bits.</summary>
+    internal static Tensor Wide(Tensor x) =>
+        x.dtype is ScalarType.Float16 or ScalarType.BFloat16 ? x.to_type(ScalarType.Float32) : x;
+
+    private static void CheckDim(string owner, Tensor tensor, string argument, long dim)
+    {
+        ShapeGuard.Floating(owner, tensor, argument);
+        if (dim < -tensor.dim() || dim >= tensor.dim())
+        {
+            throw new ArgumentException(
+                $"{owner} expected dim in [{-tensor.dim()}, {tensor.dim() - 1}] for {argument} of shape {ShapeGuard.Text(tensor.shape)}, but got {dim}.", nameof(dim));
+        }
+    }
+}

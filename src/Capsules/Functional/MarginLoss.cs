@@ -1,0 +1,88 @@
+using static TorchSharp.torch;
+using static TorchSharp.torch.nn;
+
+namespace Capsules;
+
+public static partial class Functional
+{
+    /// <summary>The margin loss on capsule lengths.</summary>
+    /// <remarks>
+    /// <para>L = sum_j T_j max(0, m+ - |v_j|)^2 + lambda (1 - T_j) max(0, |v_j| - m-)^2, where T_j is 1 when class j is
+    /// present; several classes may be.</para>
+    /// <para>Sabour, Frosst, Hinton, "Dynamic Routing Between Capsules", 2017, equation 4. The authors' code halves it and
+    /// averages over classes (<see cref="Preset.OfficialCode"/>): 1 / (2 J) of the paper's.</para>
+    /// </remarks>
+    /// <param name="lengths">Capsule lengths (B, J), in [0, 1).</param>
+    /// <param name="target">Int64 labels (B), or presence of each class (B, J) with values in {0, 1} of any dtype.</param>
+    /// <param name="positiveMargin">m+, the length that a present class should reach. Default: 0.9.</param>
+    /// <param name="negativeMargin">m-, the length that an absent class may keep. Default: 0.1.</param>
+    /// <param name="negativeWeight">lambda, the weight of absent classes, at least 0. Default: 0.5.</param>
+    /// <param name="preset">The scale: the paper's sum over classes (default), or the authors' code.</param>
+    /// <param name="reduction">Over the batch: mean (default), sum, or none, which gives (B).</param>
+    /// <returns>A scalar, or (B) without reduction, in the dtype of <paramref name="lengths"/>.</returns>
+    /// <exception cref="ArgumentException">A shape, dtype or label does not fit.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="negativeWeight"/> is negative or the margins are not 0 &lt;= m- &lt;= m+ &lt;= 1.</exception>
+    public static Tensor margin_loss(
+        Tensor lengths,
+        Tensor target,
+        double positiveMargin = 0.9,
+        double negativeMargin = 0.1,
+        double negativeWeight = 0.5,
+        Preset preset = Preset.Paper,
+        Reduction reduction = Reduction.Mean)
+    {
+        CheckMargins(positiveMargin, negativeMargin, negativeWeight);
+        ShapeGuard.Shape(nameof(margin_loss), lengths, nameof(lengths), "B, J", [ShapeGuard.Any, ShapeGuard.Any],
+            shape => shape.Length == 3 ? "Give the lengths of the capsules: Functional.length(capsules)." : null);
+        ShapeGuard.Floating(nameof(margin_loss), lengths, nameof(lengths));
+        using var scope = NewDisposeScope();
+
+        var presence = Presence(lengths, target);
+        var present = (positiveMargin - lengths).clamp_min(0).square();
+        var absent = (lengths - negativeMargin).clamp_min(0).square();
+        var loss = (presence * present + (1 - presence) * absent * negativeWeight).sum(dim: 1);       // (B)
+        if (preset == Preset.OfficialCode)
+        {
+            loss *= 0.5 / lengths.size(1);
+        }
+
+        return Reduce(loss, reduction).MoveToOuterDisposeScope();
+    }
+
+    internal static void CheckMargins(double positiveMargin, double negativeMargin, double negativeWeight)
+    {
+        if (!(0 <= negativeMargin && negativeMargin <= positiveMargin && positiveMargin <= 1))
+        {
+            throw new ArgumentOutOfRangeException(nameof(positiveMargin),
+                $"The margins must satisfy 0 <= negativeMargin <= positiveMargin <= 1, but got {negativeMargin} and {positiveMargin}.");
+        }
+
+        if (!(negativeWeight >= 0))
+        {
+            throw new ArgumentOutOfRangeException(nameof(negativeWeight), negativeWeight, "negativeWeight must be at least 0.");
+        }
+    }
+
+    internal static Tensor Reduce(Tensor perSample, Reduction reduction) => reduction switch
+    {
+        Reduction.Mean => perSample.mean(),
+        Reduction.Sum => perSample.sum(),
+        _ => perSample,
+    };
+
+    // Labels (B) or presence (B, J) to presence (B, J) in the dtype of the lengths.
+    private static Tensor Presence(Tensor lengths, Tensor target)
+    {
+        ArgumentNullException.ThrowIfNull(target);
+        var (batch, classes) = (lengths.size(0), lengths.size(1));
+        if (target.dim() != 1)
+        {
+            ShapeGuard.Shape(nameof(margin_loss), target, nameof(target), "B, J", [batch, classes], _ => "Give Int64 labels (B) or presence (B, J).");
+            return target.to_type(lengths.dtype);
+        }
+
+        ShapeGuard.Shape(nameof(margin_loss), target, nameof(target), "B", [batch]);
+        ShapeGuard.Labels(nameof(margin_loss), target, nameof(target), classes);
+        return target.unsqueeze(1).eq(arange(classes, ScalarType.Int64, target.device)).to_type(lengths.dtype);
+    }
+}

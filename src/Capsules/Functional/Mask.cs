@@ -1,0 +1,76 @@
+using static TorchSharp.torch;
+
+namespace Capsules;
+
+public static partial class Functional
+{
+    /// <summary>The indices of the k longest capsules of every sample, longest first: the prediction.</summary>
+    /// <param name="capsules">Capsules (B, J, E).</param>
+    /// <param name="k">How many, in [1, J]. Default: 1.</param>
+    /// <returns>Int64 indices (B, k).</returns>
+    /// <exception cref="ArgumentException"><paramref name="capsules"/> is not (B, J, E) or not floating-point.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="k"/> is not in [1, J].</exception>
+    public static Tensor longest(Tensor capsules, int k = 1)
+    {
+        CheckCapsules(nameof(longest), capsules);
+        if (k < 1 || k > capsules.size(1))
+        {
+            throw new ArgumentOutOfRangeException(nameof(k), k, $"k must be in [1, {capsules.size(1)}], the number of capsules.");
+        }
+
+        using var noGrad = no_grad();
+        using var scope = NewDisposeScope();
+        var (_, indices) = length(capsules).topk(k, dim: 1);
+        return indices.MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Sets all capsules but the chosen ones to zero.</summary>
+    /// <remarks>
+    /// <para>Sabour, Frosst, Hinton, "Dynamic Routing Between Capsules", 2017, section 4.1: "mask out all but the activity
+    /// vector of the correct digit capsule".</para>
+    /// </remarks>
+    /// <param name="capsules">Capsules (B, J, E).</param>
+    /// <param name="keep">
+    /// What to keep: Int64 labels (B), one capsule a sample; Int64 labels (B, K), a set of K capsules a sample; or a Bool
+    /// mask (B, J). Default (null): the longest capsule of each sample.
+    /// </param>
+    /// <returns>Capsules (B, J, E), zero except where kept.</returns>
+    /// <exception cref="ArgumentException">A shape, dtype or label does not fit.</exception>
+    public static Tensor mask(Tensor capsules, Tensor? keep = null)
+    {
+        CheckCapsules(nameof(mask), capsules);
+        using var scope = NewDisposeScope();
+        var chosen = keep is { dtype: ScalarType.Bool } ? CheckedMask(capsules, keep) : OneHot(capsules, keep ?? longest(capsules));
+        return (capsules * chosen.to_type(capsules.dtype).unsqueeze(-1)).MoveToOuterDisposeScope();
+    }
+
+    private static Tensor CheckedMask(Tensor capsules, Tensor keep)
+    {
+        ShapeGuard.Shape(nameof(mask), keep, nameof(keep), "B, J", [capsules.size(0), capsules.size(1)]);
+        return keep;
+    }
+
+    // (B) or (B, K) labels to a Bool mask (B, J).
+    private static Tensor OneHot(Tensor capsules, Tensor keep)
+    {
+        if (keep.dim() == 2)
+        {
+            ShapeGuard.Shape(nameof(mask), keep, nameof(keep), "B, K", [capsules.size(0), ShapeGuard.Any]);
+        }
+        else
+        {
+            ShapeGuard.Shape(nameof(mask), keep, nameof(keep), "B", [capsules.size(0)],
+                _ => "Give Int64 labels (B) or (B, K), or a Bool mask (B, J).");
+        }
+
+        ShapeGuard.Labels(nameof(mask), keep, nameof(keep), capsules.size(1));
+        var classes = arange(capsules.size(1), ScalarType.Int64, keep.device);
+        return keep.reshape(capsules.size(0), -1, 1).eq(classes).any(1);      // (B, K, 1) = (J) -> (B, J)
+    }
+
+    internal static void CheckCapsules(string owner, Tensor capsules)
+    {
+        ShapeGuard.Shape(owner, capsules, nameof(capsules), "B, J, E", [ShapeGuard.Any, ShapeGuard.Any, ShapeGuard.Any]);
+        ShapeGuard.Floating(owner, capsules, nameof(capsules));
+    }
+}

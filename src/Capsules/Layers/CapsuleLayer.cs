@@ -1,0 +1,193 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Capsules;
+
+/// <summary>A layer of capsules: every input capsule votes for every output capsule, and routing decides which votes count.</summary>
+/// <remarks>
+/// <para>u_hat_ij = u_i W_ij; (v, c) = routing(u_hat). Capsules (B, N, D) to capsules (B, J, E).</para>
+/// <para>State dict: <c>weight</c> (G, J, D, E), where G is N, or N / sharedPositions; <c>bias</c> (J, E) where there is one;
+/// <c>logits</c> (N, J) where they are learned; the routing's own parameters under <c>routing.</c>.</para>
+/// <para>Sabour, Frosst, Hinton, "Dynamic Routing Between Capsules", 2017, sections 2 and 4 (DigitCaps).
+/// https://arxiv.org/abs/1710.09829</para>
+/// </remarks>
+public sealed class CapsuleLayer : nn.Module<Tensor, Tensor>
+{
+    private Parameter weight;
+
+    private Parameter? bias;
+
+    private Parameter? logits;
+
+    private readonly Routing routing;
+
+    /// <summary>Makes a layer with dynamic routing.</summary>
+    /// <param name="inCapsules">N, the input capsules, at least 1.</param>
+    /// <param name="inDim">D, their dimension, at least 1.</param>
+    /// <param name="outCapsules">J, the output capsules, at least 1.</param>
+    /// <param name="outDim">E, their dimension, at least 1.</param>
+    /// <param name="routingIterations">Iterations of dynamic routing, at least 0. Default: 3. 0 couples uniformly.</param>
+    /// <param name="bias">Whether a bias is added to every output capsule's input in every iteration. Default: false, as in the paper.</param>
+    /// <param name="leaky">Whether an orphan class takes part in the routing softmax. Default: false.</param>
+    /// <param name="gradient">How far the gradient reaches through the iterations. Default: through all.</param>
+    /// <param name="learnedLogits">Whether the initial routing logits are a parameter, zero at first. Default: false.</param>
+    /// <param name="sharedPositions">
+    /// How many consecutive input capsules share their matrices, a divisor of N. Default: 1, none. With the order of
+    /// <see cref="PrimaryCapsule"/>, h * w shares them over all positions of a type.
+    /// </param>
+    /// <param name="preset">
+    /// Initialisation. <see cref="Preset.Paper"/> (default): normal with a standard deviation made so that capsules of
+    /// medium length give capsules of medium length, whatever N, J and E, so that stacked layers train; the paper gives none.
+    /// <see cref="Preset.OfficialCode"/>: truncated normal of standard deviation 0.1, bias 0.1.
+    /// </param>
+    /// <param name="device">The device. Default: the CPU.</param>
+    /// <param name="dtype">The dtype. Default: float32.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A size is out of its range.</exception>
+    /// <exception cref="ArgumentException"><paramref name="sharedPositions"/> does not divide N.</exception>
+    public CapsuleLayer(
+        long inCapsules,
+        long inDim,
+        long outCapsules,
+        long outDim,
+        int routingIterations = 3,
+        bool bias = false,
+        bool leaky = false,
+        RoutingGradient gradient = RoutingGradient.AllIterations,
+        bool learnedLogits = false,
+        long sharedPositions = 1,
+        Preset preset = Preset.Paper,
+        Device? device = null,
+        ScalarType? dtype = null)
+        : this(inCapsules, inDim, outCapsules, outDim, new DynamicRouting(routingIterations, leaky, gradient),
+            bias, learnedLogits, sharedPositions, preset, device, dtype)
+    {
+    }
+
+    /// <summary>Makes a layer with a given routing.</summary>
+    /// <param name="inCapsules">N, the input capsules, at least 1.</param>
+    /// <param name="inDim">D, their dimension, at least 1.</param>
+    /// <param name="outCapsules">J, the output capsules, at least 1.</param>
+    /// <param name="outDim">E, their dimension, at least 1.</param>
+    /// <param name="routing">The routing; it becomes part of this layer.</param>
+    /// <param name="bias">Whether there is a bias (J, E). Default: false.</param>
+    /// <param name="learnedLogits">Whether the initial routing logits are a parameter. Default: false.</param>
+    /// <param name="sharedPositions">How many consecutive input capsules share their matrices, a divisor of N. Default: 1.</param>
+    /// <param name="preset">Initialisation, as in the other constructor.</param>
+    /// <param name="device">The device. Default: the CPU.</param>
+    /// <param name="dtype">The dtype. Default: float32.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A size is out of its range.</exception>
+    /// <exception cref="ArgumentException"><paramref name="sharedPositions"/> does not divide N.</exception>
+    /// <exception cref="ArgumentNullException"><paramref name="routing"/> is null.</exception>
+    public CapsuleLayer(
+        long inCapsules,
+        long inDim,
+        long outCapsules,
+        long outDim,
+        Routing routing,
+        bool bias = false,
+        bool learnedLogits = false,
+        long sharedPositions = 1,
+        Preset preset = Preset.Paper,
+        Device? device = null,
+        ScalarType? dtype = null)
+        : base(nameof(CapsuleLayer))
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(inCapsules, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(inDim, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(outCapsules, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(outDim, 1);
+        ArgumentNullException.ThrowIfNull(routing);
+        ArgumentOutOfRangeException.ThrowIfLessThan(sharedPositions, 1);
+        if (inCapsules % sharedPositions != 0)
+        {
+            throw new ArgumentException(
+                $"CapsuleLayer expected sharedPositions to divide inCapsules = {inCapsules}, but got {sharedPositions}. " +
+                "Give the height times the width of the primary capsules' grid.", nameof(sharedPositions));
+        }
+
+        (InCapsules, InDim, OutCapsules, OutDim) = (inCapsules, inDim, outCapsules, outDim);
+        weight = Initialize.Parameter([inCapsules / sharedPositions, outCapsules, inDim, outDim], device, dtype, w => DrawWeight(w, preset));
+        this.bias = bias ? Initialize.Parameter([outCapsules, outDim], device, dtype, b => nn.init.constant_(b, preset == Preset.OfficialCode ? 0.1 : 0)) : null;
+        logits = learnedLogits ? Initialize.Parameter([inCapsules, outCapsules], device, dtype, b => nn.init.zeros_(b)) : null;
+        this.routing = routing;
+        RegisterComponents();
+        if (device is not null)
+        {
+            (_deviceType, _deviceIndex) = (device.type, device.index);
+        }
+    }
+
+    /// <summary>N, the input capsules.</summary>
+    public long InCapsules { get; }
+
+    /// <summary>D, their dimension.</summary>
+    public long InDim { get; }
+
+    /// <summary>J, the output capsules.</summary>
+    public long OutCapsules { get; }
+
+    /// <summary>E, their dimension.</summary>
+    public long OutDim { get; }
+
+    /// <summary>Turns input capsules into output capsules.</summary>
+    /// <param name="input">Capsules (B, N, D), of the dtype and on the device of the weight.</param>
+    /// <returns>Capsules (B, J, E).</returns>
+    /// <exception cref="ArgumentException">The shape, dtype or device does not fit.</exception>
+    public override Tensor forward(Tensor input)
+    {
+        using var scope = NewDisposeScope();
+        return Route(input).Capsules.MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Turns input capsules into output capsules, with more said and more given back than <see cref="forward"/>.</summary>
+    /// <param name="input">Capsules (B, N, D), of the dtype and on the device of the weight.</param>
+    /// <param name="initialLogits">
+    /// Initial routing logits (N, J) or (B, N, J), added to the learned ones where the layer has them. Default: none, zero.
+    /// Minus infinity keeps an input capsule from an output capsule; at least one entry of a row must be finite.
+    /// </param>
+    /// <param name="activations">Activations (B, N) of the input capsules, for routings that use them. Default: none.</param>
+    /// <param name="coupling">Whether the coupling coefficients are wanted. Default: false.</param>
+    /// <returns>
+    /// The output capsules, and the coupling coefficients (B, N, J) when asked for, in the dtype of <paramref name="input"/>.
+    /// </returns>
+    /// <exception cref="ArgumentException">A shape, dtype or device does not fit.</exception>
+    /// <exception cref="NotSupportedException">The routing has no use for an argument that was given.</exception>
+    public RoutingResult Route(Tensor input, Tensor? initialLogits = null, Tensor? activations = null, bool coupling = false)
+    {
+        ShapeGuard.Shape(nameof(CapsuleLayer), input, nameof(input), "B, N, D", [ShapeGuard.Any, InCapsules, InDim],
+            shape => shape switch
+            {
+                [_, var n, var d] when n == InDim && d == InCapsules => "Did you mean input.transpose(1, 2)?",
+                [var n, var d] when n == InCapsules && d == InDim => "Did you mean input.unsqueeze(0), for one sample?",
+                [_, var n, var d] when d == InDim => $"For these capsules, make the layer with inCapsules: {n}; PrimaryCapsule.OutputShape gives the number.",
+                _ => null,
+            });
+        ShapeGuard.Like(nameof(CapsuleLayer), input, nameof(input), weight, nameof(weight));
+        using var scope = NewDisposeScope();
+        var prior = logits is not null && initialLogits is not null ? logits + initialLogits : logits ?? initialLogits;
+        var result = routing.Route(new LinearVotes(input, weight), bias, prior, activations, coupling);
+        return new RoutingResult(As(result.Capsules), As(result.Activations), As(result.Coupling)).MoveToOuterDisposeScope();
+
+        [return: System.Diagnostics.CodeAnalysis.NotNullIfNotNull(nameof(tensor))]
+        Tensor? As(Tensor? tensor) => tensor?.to_type(input.dtype);
+    }
+
+    // With N inputs of length l, uniform coupling and weights of standard deviation sigma, an output's input has the length
+    // |s| = sigma l sqrt(N E) / J on average. sigma = Gain J / sqrt(N E) makes that Gain l. Squash maps s to
+    // s^2 / (1 + s^2), so l -> g(l) = (Gain l)^2 / (1 + (Gain l)^2), whose fixed points are where Gain^2 l = 1 + Gain^2 l^2:
+    // for Gain = 2.5 a stable one at 0.8 and an unstable one at 0.2, so that lengths neither die out nor saturate
+    // from layer to layer, which they do below Gain = 2, where there is no fixed point but 0.
+    private const double Gain = 2.5;
+
+    private void DrawWeight(Tensor tensor, Preset preset)
+    {
+        if (preset == Preset.OfficialCode)
+        {
+            Initialize.TruncatedNormal(tensor, 0.1);
+        }
+        else
+        {
+            nn.init.normal_(tensor, 0, Gain * OutCapsules / Math.Sqrt((double)InCapsules * OutDim));
+        }
+    }
+}

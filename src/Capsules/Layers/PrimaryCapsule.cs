@@ -1,0 +1,181 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Capsules;
+
+/// <summary>Primary capsules: a convolution whose channels are grouped into capsules and squashed.</summary>
+/// <remarks>
+/// <para>u = squash(activation(scale * (weight * x) + bias)). Image (B, C, H, W) to capsules (B, N, D) with N = types * h * w.
+/// Capsules are ordered type first, then row, then column; the D entries of one capsule are D neighbouring channels, those of
+/// its type, at one position.</para>
+/// <para>State dict: <c>weight</c> (T * D, C, kh, kw), <c>bias</c> (T * D) where there is one.</para>
+/// <para>Sabour, Frosst, Hinton, "Dynamic Routing Between Capsules", 2017, section 4: "a convolution layer with Eq. 1 as its
+/// block non-linearity". The authors' code routes from one lower capsule to all types with one iteration, which
+/// scales the convolution by 1 / types before the bias; <see cref="Preset.OfficialCode"/> does too.</para>
+/// </remarks>
+public sealed class PrimaryCapsule : nn.Module<Tensor, Tensor>
+{
+    private Parameter weight;
+
+    private Parameter? bias;
+
+    private readonly nn.Module<Tensor, Tensor>? activation;
+
+    private readonly double _scale;
+    private readonly (long H, long W) _kernel, _stride, _padding, _dilation;
+
+    /// <summary>Makes primary capsules with a square kernel.</summary>
+    /// <param name="inChannels">C, the channels of the input, at least 1.</param>
+    /// <param name="capsuleTypes">T, the capsule types, at least 1. Default: 32.</param>
+    /// <param name="capsuleDim">D, the dimension of a capsule, at least 1. Default: 8.</param>
+    /// <param name="kernelSize">The kernel's height and width, at least 1. Default: 9.</param>
+    /// <param name="stride">The stride, at least 1. Default: 2.</param>
+    /// <param name="padding">Zeros on every side, at least 0. Default: 0.</param>
+    /// <param name="dilation">The distance between kernel elements, at least 1. Default: 1.</param>
+    /// <param name="bias">Whether there is a bias. Default: true.</param>
+    /// <param name="activation">A module on the convolution's output before squash. Default: none, as in the paper; some ports use ReLU.</param>
+    /// <param name="preset">
+    /// <see cref="Preset.Paper"/> (default): weights and bias as PyTorch's Conv2d draws them (Kaiming uniform, a = sqrt(5)),
+    /// since the paper gives none. <see cref="Preset.OfficialCode"/>: truncated normal of standard deviation 0.1, bias 0.1,
+    /// scale 1 / types.
+    /// </param>
+    /// <param name="device">The device. Default: the CPU.</param>
+    /// <param name="dtype">The dtype. Default: float32.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A size is out of its range.</exception>
+    public PrimaryCapsule(
+        long inChannels,
+        long capsuleTypes = 32,
+        long capsuleDim = 8,
+        long kernelSize = 9,
+        long stride = 2,
+        long padding = 0,
+        long dilation = 1,
+        bool bias = true,
+        nn.Module<Tensor, Tensor>? activation = null,
+        Preset preset = Preset.Paper,
+        Device? device = null,
+        ScalarType? dtype = null)
+        : this(inChannels, capsuleTypes, capsuleDim, (kernelSize, kernelSize), (stride, stride), (padding, padding), (dilation, dilation),
+            bias, activation, preset, device, dtype)
+    {
+    }
+
+    /// <summary>Makes primary capsules with a rectangular kernel; sizes are (height, width).</summary>
+    /// <param name="inChannels">C, the channels of the input, at least 1.</param>
+    /// <param name="capsuleTypes">T, the capsule types, at least 1.</param>
+    /// <param name="capsuleDim">D, the dimension of a capsule, at least 1.</param>
+    /// <param name="kernelSize">The kernel's size, at least 1.</param>
+    /// <param name="stride">The stride, at least 1.</param>
+    /// <param name="padding">Zeros on every side, at least 0.</param>
+    /// <param name="dilation">The distance between kernel elements, at least 1.</param>
+    /// <param name="bias">Whether there is a bias. Default: true.</param>
+    /// <param name="activation">A module on the convolution's output before squash. Default: none.</param>
+    /// <param name="preset">Initialisation and scale, as in the other constructor.</param>
+    /// <param name="device">The device. Default: the CPU.</param>
+    /// <param name="dtype">The dtype. Default: float32.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A size is out of its range.</exception>
+    public PrimaryCapsule(
+        long inChannels,
+        long capsuleTypes,
+        long capsuleDim,
+        (long, long) kernelSize,
+        (long, long) stride,
+        (long, long) padding,
+        (long, long) dilation,
+        bool bias = true,
+        nn.Module<Tensor, Tensor>? activation = null,
+        Preset preset = Preset.Paper,
+        Device? device = null,
+        ScalarType? dtype = null)
+        : base(nameof(PrimaryCapsule))
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(inChannels, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(capsuleTypes, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(capsuleDim, 1);
+        AtLeast(kernelSize, 1, nameof(kernelSize));
+        AtLeast(stride, 1, nameof(stride));
+        AtLeast(padding, 0, nameof(padding));
+        AtLeast(dilation, 1, nameof(dilation));
+        (InChannels, CapsuleTypes, CapsuleDim) = (inChannels, capsuleTypes, capsuleDim);
+        (_kernel, _stride, _padding, _dilation) = (kernelSize, stride, padding, dilation);
+        _scale = preset == Preset.OfficialCode ? 1.0 / capsuleTypes : 1.0;
+
+        var channels = capsuleTypes * capsuleDim;
+        var fanIn = inChannels * _kernel.H * _kernel.W;
+        weight = Initialize.Parameter([channels, inChannels, _kernel.H, _kernel.W], device, dtype,
+            w => Initialize.Weight(w, preset, officialStd: 0.1, fanIn));
+        this.bias = bias ? Initialize.Parameter([channels], device, dtype, b => Initialize.Bias(b, preset, fanIn)) : null;
+        this.activation = activation;
+        RegisterComponents();
+        if (device is not null)
+        {
+            (_deviceType, _deviceIndex) = (device.type, device.index);
+        }
+    }
+
+    /// <summary>C, the channels of the input.</summary>
+    public long InChannels { get; }
+
+    /// <summary>T, the capsule types.</summary>
+    public long CapsuleTypes { get; }
+
+    /// <summary>D, the dimension of a capsule.</summary>
+    public long CapsuleDim { get; }
+
+    /// <summary>The shape of the capsules that an image of a given size becomes, for the next layer's sizes.</summary>
+    /// <param name="height">H, the input's height.</param>
+    /// <param name="width">W, the input's width.</param>
+    /// <returns>N, the number of capsules, and D, their dimension.</returns>
+    /// <exception cref="ArgumentException">The image is smaller than the kernel.</exception>
+    public (long Capsules, long Dim) OutputShape(long height, long width)
+    {
+        var (h, w) = Grid(height, width, nameof(height));
+        return (CapsuleTypes * h * w, CapsuleDim);
+    }
+
+    /// <summary>Turns images into capsules.</summary>
+    /// <param name="input">Images or feature maps (B, C, H, W), of the dtype and on the device of the weight.</param>
+    /// <returns>Capsules (B, N, D); each length is in [0, 1).</returns>
+    /// <exception cref="ArgumentException">The shape, dtype or device does not fit, or the image is smaller than the kernel.</exception>
+    public override Tensor forward(Tensor input)
+    {
+        ShapeGuard.Shape(nameof(PrimaryCapsule), input, nameof(input), "B, C, H, W", [ShapeGuard.Any, InChannels, ShapeGuard.Any, ShapeGuard.Any],
+            shape => shape switch
+            {
+                [_, _, _] => "Did you mean input.unsqueeze(0), for one image, or input.unsqueeze(1), for one channel?",
+                [_, _, _, var last] when last == InChannels => "Did you mean input.permute(0, 3, 1, 2)?",
+                _ => null,
+            });
+        ShapeGuard.Like(nameof(PrimaryCapsule), input, nameof(input), weight, nameof(weight));
+        var (h, w) = Grid(input.size(2), input.size(3), nameof(input));
+
+        using var scope = NewDisposeScope();
+        var kernel = _scale == 1 ? weight : weight * _scale;      // 20 times fewer elements than the convolution's output
+        var x = nn.functional.conv2d(input, kernel, bias,
+            [_stride.H, _stride.W], [_padding.H, _padding.W], [_dilation.H, _dilation.W]);
+        x = activation is null ? x : activation.call(x);
+        x = x.reshape(input.size(0), CapsuleTypes, CapsuleDim, h * w).transpose(2, 3);      // (B, T, D, P) -> (B, T, P, D)
+        return Functional.squash(x.reshape(input.size(0), CapsuleTypes * h * w, CapsuleDim)).MoveToOuterDisposeScope();
+    }
+
+    // The grid of positions: the convolution's output height and width.
+    private (long H, long W) Grid(long height, long width, string argument)
+    {
+        var (spanH, spanW) = (_dilation.H * (_kernel.H - 1) + 1, _dilation.W * (_kernel.W - 1) + 1);
+        if (height + 2 * _padding.H < spanH || width + 2 * _padding.W < spanW)
+        {
+            throw new ArgumentException(
+                $"PrimaryCapsule's kernel {_kernel.H} x {_kernel.W} with dilation {_dilation.H} x {_dilation.W} spans {spanH} x {spanW} pixels, " +
+                $"but the input is {height} x {width} with padding {_padding.H} x {_padding.W}. Use larger images, a smaller kernel or more padding.",
+                argument);
+        }
+
+        return ((height + 2 * _padding.H - spanH) / _stride.H + 1, (width + 2 * _padding.W - spanW) / _stride.W + 1);
+    }
+
+    private static void AtLeast((long H, long W) size, long least, string name)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(size.H, least, name);
+        ArgumentOutOfRangeException.ThrowIfLessThan(size.W, least, name);
+    }
+}

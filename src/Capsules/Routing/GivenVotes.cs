@@ -1,0 +1,57 @@
+using static TorchSharp.torch;
+
+namespace Capsules;
+
+/// <summary>Votes that exist as a tensor: from another kind of transformation, or from a published example.</summary>
+public sealed class GivenVotes : Votes
+{
+    private readonly Tensor _votes;
+
+    /// <summary>Wraps votes; half precisions are widened to float32.</summary>
+    /// <param name="votes">Votes u_hat (B, N, J, E) with a floating-point dtype.</param>
+    /// <exception cref="ArgumentException"><paramref name="votes"/> is not 4-dimensional or not floating-point.</exception>
+    public GivenVotes(Tensor votes)
+    {
+        ShapeGuard.Shape(nameof(GivenVotes), votes, nameof(votes), "B, N, J, E", [ShapeGuard.Any, ShapeGuard.Any, ShapeGuard.Any, ShapeGuard.Any]);
+        ShapeGuard.Floating(nameof(GivenVotes), votes, nameof(votes));
+        _votes = Functional.Wide(votes);
+    }
+
+    /// <inheritdoc/>
+    public override long Batch => _votes.size(0);
+
+    /// <inheritdoc/>
+    public override long InCapsules => _votes.size(1);
+
+    /// <inheritdoc/>
+    public override long OutCapsules => _votes.size(2);
+
+    /// <inheritdoc/>
+    public override long OutDim => _votes.size(3);
+
+    /// <inheritdoc/>
+    public override ScalarType Dtype => _votes.dtype;
+
+    /// <inheritdoc/>
+    public override Device Device => _votes.device;
+
+    /// <inheritdoc/>
+    public override Tensor Sum() => _votes.sum(dim: 1);
+
+    /// <inheritdoc/>
+    public override Tensor WeightedSum(Tensor coupling)
+    {
+        ShapeGuard.Shape(nameof(GivenVotes), coupling, nameof(coupling), "B, N, J", [Batch, InCapsules, OutCapsules]);
+        return einsum("bnj,bnje->bje", coupling, _votes);
+    }
+
+    /// <inheritdoc/>
+    public override Tensor Agreement(Tensor outputs)
+    {
+        ShapeGuard.Shape(nameof(GivenVotes), outputs, nameof(outputs), "B, J, E", [Batch, OutCapsules, OutDim]);
+        return einsum("bje,bnje->bnj", outputs, _votes);
+    }
+
+    /// <inheritdoc/>
+    public override Tensor Materialize() => _votes.alias();
+}

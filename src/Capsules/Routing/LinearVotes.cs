@@ -1,0 +1,92 @@
+using static TorchSharp.torch;
+
+namespace Capsules;
+
+/// <summary>Votes of capsules through transformation matrices, u_hat_ij = u_i W_ij, never built unless asked for.</summary>
+/// <remarks>
+/// <para>Every operation is one contraction over input and weights. The largest intermediate result is (B, N, J, D), made
+/// only by <see cref="WeightedSum"/> and <see cref="Agreement"/>; neither inputs nor weights are tiled.</para>
+/// <para>float16 and bfloat16 are widened to float32, since sums over thousands of votes do not fit in their 8 or 11 bits.</para>
+/// </remarks>
+public sealed class LinearVotes : Votes
+{
+    private readonly Tensor _u;         // (B, G, P, D): P consecutive input capsules share one of G groups of matrices
+    private readonly Tensor _weight;    // (G, J, D, E)
+
+    /// <summary>Makes the votes of <paramref name="input"/> through <paramref name="weight"/>.</summary>
+    /// <param name="input">Input capsules u (B, N, D).</param>
+    /// <param name="weight">
+    /// Transformation matrices W (G, J, D, E). G is N, or divides N: then N / G consecutive input capsules share their matrices.
+    /// </param>
+    /// <exception cref="ArgumentException">The shapes, dtypes or devices do not fit each other.</exception>
+    public LinearVotes(Tensor input, Tensor weight)
+    {
+        ShapeGuard.Shape(nameof(LinearVotes), weight, nameof(weight), "G, J, D, E", [ShapeGuard.Any, ShapeGuard.Any, ShapeGuard.Any, ShapeGuard.Any]);
+        ShapeGuard.Shape(nameof(LinearVotes), input, nameof(input), "B, N, D", [ShapeGuard.Any, ShapeGuard.Any, weight.size(2)]);
+        ShapeGuard.Floating(nameof(LinearVotes), input, nameof(input));
+        ShapeGuard.Like(nameof(LinearVotes), input, nameof(input), weight, nameof(weight));
+        var (capsules, groups) = (input.size(1), weight.size(0));
+        if (groups == 0 || capsules % groups != 0)
+        {
+            throw new ArgumentException(
+                $"LinearVotes expected weight for as many groups as divide the {capsules} input capsules, but got {ShapeGuard.Text(weight.shape)} with {groups} groups.",
+                nameof(weight));
+        }
+
+        (Input, Weight) = (input, weight);
+        _u = Functional.Wide(input).reshape(input.size(0), groups, capsules / groups, input.size(2));
+        _weight = Functional.Wide(weight);
+    }
+
+    /// <summary>The input capsules u (B, N, D), as given.</summary>
+    public Tensor Input { get; }
+
+    /// <summary>The transformation matrices W (G, J, D, E), as given.</summary>
+    public Tensor Weight { get; }
+
+    /// <inheritdoc/>
+    public override long Batch => Input.size(0);
+
+    /// <inheritdoc/>
+    public override long InCapsules => Input.size(1);
+
+    /// <inheritdoc/>
+    public override long OutCapsules => Weight.size(1);
+
+    /// <inheritdoc/>
+    public override long OutDim => Weight.size(3);
+
+    /// <inheritdoc/>
+    public override ScalarType Dtype => _weight.dtype;
+
+    /// <inheritdoc/>
+    public override Device Device => Weight.device;
+
+    /// <inheritdoc/>
+    public override Tensor Sum() => einsum("bgpd,gjde->bje", _u, _weight);
+
+    /// <inheritdoc/>
+    public override Tensor WeightedSum(Tensor coupling)
+    {
+        ShapeGuard.Shape(nameof(LinearVotes), coupling, nameof(coupling), "B, N, J", [Batch, InCapsules, OutCapsules]);
+        using var scope = NewDisposeScope();
+        var scaled = einsum("bgpj,bgpd->bgjd", coupling.reshape(Batch, _u.size(1), _u.size(2), OutCapsules), _u);
+        return einsum("bgjd,gjde->bje", scaled, _weight).MoveToOuterDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    public override Tensor Agreement(Tensor outputs)
+    {
+        ShapeGuard.Shape(nameof(LinearVotes), outputs, nameof(outputs), "B, J, E", [Batch, OutCapsules, OutDim]);
+        using var scope = NewDisposeScope();
+        var expected = einsum("bje,gjde->bgjd", outputs, _weight);      // W_ij v_j: the input that would agree
+        return einsum("bgjd,bgpd->bgpj", expected, _u).reshape(Batch, InCapsules, OutCapsules).MoveToOuterDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    public override Tensor Materialize()
+    {
+        using var scope = NewDisposeScope();
+        return einsum("bgpd,gjde->bgpje", _u, _weight).reshape(Batch, InCapsules, OutCapsules, OutDim).MoveToOuterDisposeScope();
+    }
+}

@@ -1,0 +1,91 @@
+using static TorchSharp.torch;
+using F = Capsules.Functional;
+
+namespace Capsules.Tests.Functional;
+
+public class MaskTests
+{
+    // Two samples of three capsules; the longest are 1 and 2, the second longest 2 and 0.
+    private static Tensor Capsules() => tensor(new double[,,] { { { 1, 0 }, { 0, 3 }, { 2, 0 } }, { { 0, 5 }, { 1, 1 }, { 4, 4 } } });
+
+    [Fact]
+    public void Longest_KIsTwo_GivesBothLongestFirst()
+    {
+        using var scope = NewDisposeScope();
+        F.longest(Capsules(), 2).data<long>().ToArray().Should().Equal(1, 2, 2, 0);
+    }
+
+    [Fact]
+    public void Mask_NothingSaid_KeepsTheLongest()
+    {
+        using var scope = NewDisposeScope();
+        F.mask(Capsules()).ToDoubles().Should().Equal(0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 4, 4);
+    }
+
+    [Fact]
+    public void Mask_Labels_KeepsTheLabelledThoughShorter()
+    {
+        using var scope = NewDisposeScope();
+        F.mask(Capsules(), tensor([0L, 1L])).ToDoubles().Should().Equal(1, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0);
+    }
+
+    [Fact]
+    public void Mask_Sets_KeepsEveryMember()
+    {
+        using var scope = NewDisposeScope();
+        F.mask(Capsules(), tensor(new long[,] { { 0, 2 }, { 1, 1 } })).ToDoubles().Should().Equal(1, 0, 0, 0, 2, 0, 0, 0, 1, 1, 0, 0);
+    }
+
+    [Fact]
+    public void Mask_Bools_KeepsTrueOnes()
+    {
+        using var scope = NewDisposeScope();
+        var keep = tensor(new bool[,] { { false, false, false }, { true, false, true } });
+        F.mask(Capsules(), keep).ToDoubles().Should().Equal(0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 4, 4);
+    }
+
+    [Fact]
+    public void Mask_Gradient_ReachesTheKeptCapsulesAlone()
+    {
+        using var scope = NewDisposeScope();
+        var capsules = Capsules().requires_grad_();
+        F.mask(capsules, tensor([0L, 1L])).sum().backward();
+        capsules.grad!.ToDoubles().Should().Equal(1, 1, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0);
+    }
+
+    [Theory]
+    [InlineData(3)]
+    [InlineData(-1)]
+    public void Mask_LabelOutOfRange_ThrowsWithTheRange(long label)
+    {
+        using var scope = NewDisposeScope();
+        var act = () => F.mask(Capsules(), tensor([0L, label]));
+        act.Should().Throw<ArgumentException>().WithMessage("mask expected keep in [0, 2] for 3 capsules, but got values from *");
+    }
+
+    [Fact]
+    public void Mask_FloatLabels_ThrowsWithTheFix()
+    {
+        using var scope = NewDisposeScope();
+        var act = () => F.mask(Capsules(), tensor([0f, 1f]));
+        act.Should().Throw<ArgumentException>().WithMessage("mask expected keep of dtype Int64, but got Float32. Convert them with keep.to(torch.int64).*");
+    }
+
+    [Fact]
+    public void Mask_LabelsOfAnotherBatch_ThrowsWithBothShapes()
+    {
+        using var scope = NewDisposeScope();
+        var act = () => F.mask(Capsules(), tensor([0L, 1L, 2L]));
+        act.Should().Throw<ArgumentException>().WithMessage("mask expected keep of shape (B) = (2), but got (3).*");
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(4)]
+    public void Longest_KOutOfRange_Throws(int k)
+    {
+        using var scope = NewDisposeScope();
+        var act = () => F.longest(Capsules(), k);
+        act.Should().Throw<ArgumentOutOfRangeException>().WithMessage("k must be in [1, 3]*");
+    }
+}

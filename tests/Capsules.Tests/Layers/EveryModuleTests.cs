@@ -1,0 +1,221 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Capsules.Tests.Layers;
+
+/// <summary>What holds of every module of the library: dtypes, devices, state, batches, memory.</summary>
+public class EveryModuleTests
+{
+    /// <summary>A module, an input for a batch size, and how to run it.</summary>
+    internal sealed record Case(nn.Module Module, Func<long, Tensor> Input, Func<Tensor, Tensor> Run);
+
+    public static TheoryData<string> Modules => ["PrimaryCapsule", "CapsuleLayer", "SharedCapsuleLayer", "MaskedDecoder", "Squash", "CapsuleLength"];
+
+    public static TheoryData<string, ScalarType> ModulesByDtype
+    {
+        get
+        {
+            var data = new TheoryData<string, ScalarType>();
+            foreach (var module in Modules)
+            {
+                data.Add(module, ScalarType.BFloat16);
+                data.Add(module, ScalarType.Float32);
+                data.Add(module, ScalarType.Float64);
+            }
+
+            return data;
+        }
+    }
+
+    private static readonly string[] Trainable = ["PrimaryCapsule", "CapsuleLayer", "SharedCapsuleLayer", "MaskedDecoder"];
+
+    private static Case Make(string name, ScalarType dtype = ScalarType.Float32)
+    {
+        switch (name)
+        {
+            case "PrimaryCapsule":
+                var primary = new PrimaryCapsule(2, 3, 4, kernelSize: 3, dtype: dtype);
+                return new(primary, b => rand([b, 2, 9, 9], dtype), primary.call);
+            case "CapsuleLayer":
+                var layer = new CapsuleLayer(12, 4, 3, 5, bias: true, learnedLogits: true, dtype: dtype);
+                return new(layer, b => randn([b, 12, 4], dtype), layer.call);
+            case "SharedCapsuleLayer":
+                var shared = new CapsuleLayer(12, 4, 3, 5, leaky: true, gradient: RoutingGradient.LastIteration, sharedPositions: 4, dtype: dtype);
+                return new(shared, b => randn([b, 12, 4], dtype), shared.call);
+            case "MaskedDecoder":
+                var decoder = new MaskedDecoder(3, 5, [1, 4, 4], [7], dtype: dtype);
+                return new(decoder, b => randn([b, 3, 5], dtype), decoder.call);
+            case "Squash":
+                var squash = new Squash();
+                return new(squash, b => randn([b, 3, 5], dtype), squash.call);
+            default:
+                var length = new CapsuleLength();
+                return new(length, b => randn([b, 3, 5], dtype), length.call);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(ModulesByDtype))]
+    public void Module_EveryDtype_KeepsItAndAgreesWithFloat64(string name, ScalarType dtype)
+    {
+        manual_seed(3);
+        using var scope = NewDisposeScope();
+        var module = Make(name, dtype);
+        var input = module.Input(4);
+        var output = module.Run(input);
+        output.dtype.Should().Be(dtype);
+
+        var reference = Make(name, float64);
+        reference.Module.load_state_dict(module.Module.state_dict().ToDictionary(p => p.Key, p => p.Value.detach().to(float64)));
+        output.ShouldBeClose(reference.Run(input.to(float64)), dtype switch { ScalarType.BFloat16 => 0.03, ScalarType.Float32 => 1e-5, _ => 1e-12 });
+        if (output.requires_grad)
+        {
+            output.sum().backward();
+            module.Module.parameters().Should().OnlyContain(p => p.grad!.dtype == dtype);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Modules))]
+    public void Module_BatchOfOneAndMany_GiveEachSampleTheSame(string name)
+    {
+        using var scope = NewDisposeScope();
+        var module = Make(name, float64);
+        var input = module.Input(5);
+        var together = module.Run(input);
+        for (var b = 0; b < 5; b++)
+        {
+            module.Run(input.narrow(0, b, 1)).ShouldBeClose(together.narrow(0, b, 1), 1e-12);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Modules))]
+    public void Module_MovedToAnotherDtype_TrainsItsMovedParameters(string name)
+    {
+        using var scope = NewDisposeScope();
+        var module = Make(name);
+        var keys = module.Module.state_dict().Keys.ToArray();
+        module.Module.to(float64);
+
+        module.Module.state_dict().Keys.Should().Equal(keys);
+        var output = module.Run(module.Input(2).to(float64));
+        output.dtype.Should().Be(ScalarType.Float64);
+        if (output.requires_grad)
+        {
+            output.square().sum().backward();
+            module.Module.parameters().Should().OnlyContain(p => p.dtype == ScalarType.Float64 && p.grad!.abs().sum().item<double>() > 0);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Modules))]
+    public void Module_SavedAndLoaded_GivesTheSame(string name)
+    {
+        using var scope = NewDisposeScope();
+        var (saved, loaded) = (Make(name), Make(name));
+        using var stream = new MemoryStream();
+        saved.Module.save(stream);      // closes the stream
+        loaded.Module.load(new MemoryStream(stream.ToArray()));
+        var input = saved.Input(3);
+        loaded.Run(input).ToDoubles().Should().Equal(saved.Run(input).ToDoubles());
+    }
+
+    [Theory]
+    [MemberData(nameof(Modules))]
+    public void Module_BuiltInsideADisposeScope_KeepsItsParameters(string name)
+    {
+        Case module;
+        using (NewDisposeScope())
+        {
+            module = Make(name);
+        }
+
+        using var scope = NewDisposeScope();
+        module.Module.parameters().Count(p => !p.IsInvalid).Should().Be(Make(name).Module.parameters().Count());
+        module.Run(module.Input(2)).ShouldBeFinite();
+        module.Module.Dispose();
+    }
+
+    [Fact]
+    public void Modules_BuiltOnADevice_HaveTheirParametersThere()
+    {
+        using var primary = new PrimaryCapsule(1, device: META);
+        using var layer = new CapsuleLayer(2, 2, 2, 2, bias: true, learnedLogits: true, device: META);
+        using var decoder = new MaskedDecoder(2, 2, [4], device: META);
+        new nn.Module[] { primary, layer, decoder }.SelectMany(m => m.parameters())
+            .Should().HaveCount(2 + 3 + 6).And.OnlyContain(p => p.device_type == DeviceType.META);
+    }
+
+    [Theory]
+    [MemberData(nameof(Modules))]
+    public void Module_NonContiguousInput_GivesTheSame(string name)
+    {
+        using var scope = NewDisposeScope();
+        var module = Make(name, float64);
+        var input = module.Input(4);
+        var strided = input.transpose(0, -1).contiguous().transpose(0, -1);
+        strided.is_contiguous().Should().BeFalse();
+        module.Run(strided).ShouldBeClose(module.Run(input), 1e-12);
+    }
+
+    [Theory]
+    [MemberData(nameof(Modules))]
+    public void Module_ForwardAndBackward_LeavesNoTensorBehind(string name)
+    {
+        using var outer = NewDisposeScope();
+        var module = Make(name);
+        var input = module.Input(3).requires_grad_();
+        Step();
+        var before = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
+        for (var i = 0; i < 5; i++)
+        {
+            Step();
+        }
+
+        DisposeScopeManager.Statistics.ThreadTotalLiveCount.Should().Be(before);
+
+        void Step()
+        {
+            using var output = module.Run(input);      // the caller has no scope of its own but owns the result
+            using var sum = output.sum();
+            sum.backward();
+        }
+    }
+
+    // TorchSharp hands raw handles to native code: a temporary that nobody holds may be finalised while it is read.
+    [Fact]
+    public async Task Modules_ForcedCollectionsOnTwoThreads_RunOn()
+    {
+        using var stop = new CancellationTokenSource(TimeSpan.FromSeconds(3));
+        var collector = Task.Run(() =>
+        {
+            while (!stop.IsCancellationRequested)
+            {
+                GC.Collect();
+                Thread.Sleep(1);
+            }
+        }, TestContext.Current.CancellationToken);
+
+        var rounds = await Task.WhenAll(Enumerable.Range(0, 2).Select(_ => Task.Run(() =>
+        {
+            var cases = Trainable.Select(name => Make(name)).ToArray();
+            var inputs = cases.Select(c => c.Input(8).DetachFromDisposeScope()).ToArray();
+            var count = 0;
+            while (!stop.IsCancellationRequested)
+            {
+                for (var i = 0; i < cases.Length; i++)
+                {
+                    using var output = cases[i].Run(inputs[i]);
+                    using var sum = output.sum();
+                    sum.backward();
+                    count++;
+                }
+            }
+
+            return count;
+        })));
+        await collector;
+        rounds.Should().OnlyContain(count => count > 10);
+    }
+}
