@@ -1,0 +1,46 @@
+namespace Capsules.Samples;
+
+/// <summary>A dataset of labelled images, divided into a part to train on and a part to test on. Owns its tensors.</summary>
+internal sealed class ImageDataset : IDisposable
+{
+    /// <param name="name">The name by which <c>--dataset</c> asks for it.</param>
+    /// <param name="source">Where the images come from, in plain words: a folder, or "generated, seed 1".</param>
+    /// <param name="classNames">One name for each label, in order.</param>
+    /// <param name="train">Images to train on, of the same size as those of <paramref name="test"/>.</param>
+    /// <param name="test">Images to test on.</param>
+    public ImageDataset(string name, string source, IReadOnlyList<string> classNames, ImageSplit train, ImageSplit test)
+    {
+        Name = name;
+        Source = source;
+        ClassNames = classNames;
+        Train = train;
+        Test = test;
+        Channels = train.Images.size(1);
+        Height = train.Images.size(2);
+        Width = train.Images.size(3);
+    }
+
+    public string Name { get; }
+
+    public string Source { get; }
+
+    public IReadOnlyList<string> ClassNames { get; }
+
+    public ImageSplit Train { get; }
+
+    public ImageSplit Test { get; }
+
+    public long Channels { get; }
+
+    public long Height { get; }
+
+    public long Width { get; }
+
+    public int Classes => ClassNames.Count;
+
+    public void Dispose()
+    {
+        Train.Dispose();
+        Test.Dispose();
+    }
+}
