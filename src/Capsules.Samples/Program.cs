@@ -1,2 +1,1 @@
-using TorchSharp;
-Console.WriteLine(torch.randn(2, 3).sum().item<float>());
+return await Capsules.Samples.CommandLine.RunAsync(args);

@@ -3,13 +3,13 @@ using static TorchSharp.torch;
 
 namespace Capsules;
 
-/// <summary>How parameters are made and drawn.</summary>
-internal static class Initialize
+/// <summary>How parameters are drawn.</summary>
+public static class Initialize
 {
     /// <summary>
     /// A parameter that no dispose scope owns (one that is alive around a constructor would take it along).
     /// </summary>
-    public static Parameter Parameter(long[] shape, Device? device, ScalarType? dtype, Action<Tensor> draw)
+    internal static Parameter Parameter(long[] shape, Device? device, ScalarType? dtype, Action<Tensor> draw)
     {
         var parameter = new Parameter(empty(shape, dtype ?? ScalarType.Float32, device).DetachFromDisposeScope());
         parameter.DetachFromDisposeScope();
@@ -22,7 +22,7 @@ internal static class Initialize
     /// Weights of a convolution or a linear layer. Paper: as PyTorch draws them, uniform in +-1 / sqrt(fan in).
     /// Official code: a truncated normal.
     /// </summary>
-    public static void Weight(Tensor weight, Preset preset, double officialStd, long fanIn)
+    internal static void Weight(Tensor weight, Preset preset, double officialStd, long fanIn)
     {
         if (preset == Preset.OfficialCode)
         {
@@ -35,7 +35,7 @@ internal static class Initialize
     }
 
     /// <summary>Biases. Paper: as PyTorch draws them, uniform in +-1 / sqrt(fan in). Official code: 0.1.</summary>
-    public static void Bias(Tensor bias, Preset preset, long fanIn)
+    internal static void Bias(Tensor bias, Preset preset, long fanIn)
     {
         if (preset == Preset.OfficialCode)
         {
@@ -47,10 +47,22 @@ internal static class Initialize
         }
     }
 
-    /// <summary>A normal truncated at two standard deviations (of the parent normal), as TensorFlow's truncated_normal.</summary>
-    /// <remarks>By the inverse of its distribution function. TorchSharp 0.107.0's trunc_normal_ gives nothing but +-std.</remarks>
+    /// <summary>Draws a normal truncated at two standard deviations (of the parent normal), as TensorFlow's truncated_normal.</summary>
+    /// <remarks>
+    /// <para>By the inverse of its distribution function. TorchSharp 0.107.0's trunc_normal_ gives nothing but +-std.</para>
+    /// <para>The initialisation of the 2017 authors' code: 0.05 for the first convolution, 0.1 elsewhere.</para>
+    /// </remarks>
+    /// <param name="tensor">The tensor that is overwritten; a parameter needs torch.no_grad() around the call.</param>
+    /// <param name="std">The standard deviation before truncation (it is 0.8796 of this after), at least 0.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="std"/> is negative or not a number.</exception>
     public static void TruncatedNormal(Tensor tensor, double std)
     {
+        ArgumentNullException.ThrowIfNull(tensor);
+        if (!(std >= 0))
+        {
+            throw new ArgumentOutOfRangeException(nameof(std), std, "std must be at least 0.");
+        }
+
         const double WithinTwo = 0.95449973610364158;      // erf(2 / sqrt(2))
         tensor.uniform_(-WithinTwo, WithinTwo).erfinv_().mul_(std * Math.Sqrt(2)).clamp_(-2 * std, 2 * std);
     }

@@ -1,0 +1,46 @@
+using System.CommandLine;
+using Spectre.Console;
+
+namespace Capsules.Samples;
+
+/// <summary><c>evaluate</c>: the test error of a run.</summary>
+internal static class EvaluateCommand
+{
+    public static Command Create()
+    {
+        var run = new Argument<string>("run") { Description = "A run folder, of which the best checkpoint is taken, or a checkpoint file." };
+        var dataset = new Option<string?>("--dataset") { Description = $"The images: {string.Join(", ", DatasetCatalog.Names.Keys)}. [default: those that the run was trained on]" };
+        var data = CommonOptions.Data();
+        var device = CommonOptions.Device();
+        var threads = CommonOptions.Threads();
+        var command = new Command("evaluate", "Measure a trained network on the test images.") { run, dataset, data, device, threads };
+        command.SetAction((result, cancellation) => RunAsync(AnsiConsole.Console, result.GetValue(run)!, result.GetValue(dataset), result.GetValue(data),
+            result.GetValue(device)!, result.GetValue(threads), cancellation));
+        return command;
+    }
+
+    private static async Task<int> RunAsync(
+        IAnsiConsole console, string run, string? name, string? data, string device, int threads, CancellationToken cancellation)
+    {
+        var place = Session.Open(device, threads);
+        var path = Directory.Exists(run) ? RunFolder.Open(run).Best : run;
+        var (checkpoint, network, _) = Checkpoint.Load(path, place);
+        using (network)
+        {
+            using var dataset = await TrainingRun.OpenAsync(console, name ?? checkpoint.Dataset.Name, data, cancellation);
+            checkpoint.Dataset.Require(dataset);
+            console.WriteLine($"{path}, epoch {checkpoint.State.History.Count}, on {dataset.Name} ({dataset.Source})");
+            var test = default(Evaluation);
+            new TrainingDisplay(console).Track("test", dataset.Test.Count, report => test = Evaluator.Run(
+                network, dataset.Test, Batches.InOrder(dataset.Test.Count), place, done => report(done, $"{done}/{dataset.Test.Count} images"), cancellation));
+            RunReport.Show(console, _ => { },
+            [
+                .. RunReport.Rows("", test, dataset.Name == Mnist.Name),
+                ("margin loss", $"{test.MarginLoss:f5}", ""),
+                ("inference", $"{test.ImagesPerSecond:f0} images/s", ""),
+            ]);
+        }
+
+        return 0;
+    }
+}

@@ -1,0 +1,31 @@
+using System.Globalization;
+using Spectre.Console;
+
+namespace Capsules.Samples;
+
+/// <summary>The closing table of a run: what it reached, beside what the paper reports.</summary>
+internal static class RunReport
+{
+    /// <summary>Shows the table and logs it as lines.</summary>
+    public static void Show(IAnsiConsole console, Action<string> log, IReadOnlyList<(string Name, string Value, string Paper)> rows)
+    {
+        var table = new Table().Border(TableBorder.Rounded).AddColumns("", "this run", "paper");
+        foreach (var (name, value, paper) in rows)
+        {
+            table.AddRow(Markup.Escape(name), Markup.Escape(value), Markup.Escape(paper));
+            log($"{name}: {value}{(paper.Length > 0 ? $" (paper: {paper})" : "")}");
+        }
+
+        console.Write(table);
+    }
+
+    /// <summary>The rows that describe an evaluation on the test images.</summary>
+    public static IEnumerable<(string, string, string)> Rows(string title, Evaluation test, bool isMnist)
+    {
+        yield return ($"test error{title}", $"{test.Error:p2} ({test.Wrong} of {test.Images} wrong)", isMnist ? "0.25 %" : "");
+        yield return ($"test accuracy{title}", $"{test.Accuracy:p2}", isMnist ? "99.75 %" : "");
+    }
+
+    /// <summary>A count with thousands separated.</summary>
+    public static string Count(long count) => count.ToString("n0", CultureInfo.InvariantCulture);
+}

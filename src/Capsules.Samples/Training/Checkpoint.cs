@@ -1,0 +1,116 @@
+using System.IO.Compression;
+using System.Security.Cryptography;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Capsules.Samples;
+
+/// <summary>
+/// A run at one moment in one file: a zip with checkpoint.json (options, dataset, state), model.dat and optimizer.dat in
+/// TorchSharp's format. It is written beside its place and then moved there, so a kill never leaves half a checkpoint.
+/// </summary>
+internal sealed record Checkpoint(TrainingOptions Options, DatasetFacts Dataset, TrainingState State)
+{
+    private const int CurrentFormat = 1;
+    private const string Header = "checkpoint.json", Model = "model.dat", Optimizer = "optimizer.dat";
+
+    private static readonly JsonSerializerOptions Json = new() { WriteIndented = true, Converters = { new JsonStringEnumConverter() } };
+
+    /// <summary>The network that the checkpoint is of, with fresh weights.</summary>
+    public CapsNet MakeNetwork() => new(
+        Dataset.Image, Dataset.ClassNames.Count, Options.RoutingIterations, Options.Preset, withDecoder: Options.ReconstructionWeight > 0);
+
+    /// <summary>Writes the checkpoint.</summary>
+    /// <exception cref="UserException">The file cannot be written.</exception>
+    public void Save(string path, CapsNet network, Adam optimizer)
+    {
+        var (model, state) = (Bytes(stream => network.save(stream)), Bytes(stream =>
+        {
+            using var writer = new BinaryWriter(stream);
+            optimizer.save_state_dict(writer);
+        }));
+        var contents = new Contents(CurrentFormat, this, Sha256(model), Sha256(state));
+        AtomicFile.Write(path, stream =>
+        {
+            using var zip = new ZipArchive(stream, ZipArchiveMode.Create, leaveOpen: true);
+            Put(zip, Header, JsonSerializer.SerializeToUtf8Bytes(contents, Json));
+            Put(zip, Model, model);
+            Put(zip, Optimizer, state);
+        });
+    }
+
+    /// <summary>Reads a checkpoint's description, its network and, when wanted, its optimizer.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="device">Where the network goes.</param>
+    /// <returns>The checkpoint, its network, and how to give an optimizer over the network's parameters its state.</returns>
+    /// <exception cref="UserException">The file is missing, damaged, or no checkpoint.</exception>
+    public static (Checkpoint Checkpoint, CapsNet Network, Action<Adam> Restore) Load(string path, Device device)
+    {
+        if (!File.Exists(path))
+        {
+            throw new UserException($"There is no checkpoint {path}. Give a run folder that train made, or a checkpoint file in one.");
+        }
+
+        try
+        {
+            using var zip = ZipFile.OpenRead(path);
+            var contents = JsonSerializer.Deserialize<Contents>(Take(zip, Header), Json) ?? throw new InvalidDataException("its description is empty");
+            if (contents.Format != CurrentFormat)
+            {
+                throw new UserException($"{path} is a checkpoint of format {contents.Format}, and this program reads format {CurrentFormat}. Use the version that wrote it.");
+            }
+
+            var (model, optimizer) = (Checked(Take(zip, Model), contents.ModelSha256, Model), Checked(Take(zip, Optimizer), contents.OptimizerSha256, Optimizer));
+            var network = contents.Checkpoint.MakeNetwork();
+            network.load(new MemoryStream(model));
+            network.to(device);
+            return (contents.Checkpoint, network, target => Restore(target, optimizer));
+        }
+        catch (Exception failure) when (failure is InvalidDataException or JsonException or EndOfStreamException or ArgumentException)
+        {
+            throw new UserException($"{path} is not a whole checkpoint ({failure.Message.TrimEnd('.')}). Use another one, or train anew.", failure);
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            throw new UserException($"{path} cannot be read: {failure.Message}", failure);
+        }
+    }
+
+    private static void Restore(Adam optimizer, byte[] state)
+    {
+        using var reader = new BinaryReader(new MemoryStream(state));
+        optimizer.load_state_dict(reader);
+    }
+
+    // torch's writers close the stream that they are given.
+    private static byte[] Bytes(Action<Stream> write)
+    {
+        var stream = new MemoryStream();
+        write(stream);
+        return stream.ToArray();
+    }
+
+    private static void Put(ZipArchive zip, string name, byte[] bytes)
+    {
+        using var entry = zip.CreateEntry(name, CompressionLevel.NoCompression).Open();
+        entry.Write(bytes);
+    }
+
+    private static byte[] Take(ZipArchive zip, string name)
+    {
+        using var entry = (zip.GetEntry(name) ?? throw new InvalidDataException($"it has no {name}")).Open();
+        var bytes = new MemoryStream();
+        entry.CopyTo(bytes);
+        return bytes.ToArray();
+    }
+
+    private static byte[] Checked(byte[] bytes, string sha256, string name) =>
+        Sha256(bytes) == sha256 ? bytes : throw new InvalidDataException($"{name} does not match its checksum");
+
+    private static string Sha256(byte[] bytes) => Convert.ToHexStringLower(SHA256.HashData(bytes));
+
+    private sealed record Contents(int Format, Checkpoint Checkpoint, string ModelSha256, string OptimizerSha256);
+}

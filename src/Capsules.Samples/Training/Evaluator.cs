@@ -1,0 +1,54 @@
+using System.Diagnostics;
+using TorchSharp;
+using static TorchSharp.torch;
+using F = Capsules.Functional;
+
+namespace Capsules.Samples;
+
+/// <summary>How a network does on some images.</summary>
+/// <param name="Images">How many there were.</param>
+/// <param name="Wrong">How many were misclassified.</param>
+/// <param name="MarginLoss">The mean margin loss, on the scale of the paper.</param>
+/// <param name="ImagesPerSecond">The speed of this evaluation.</param>
+internal readonly record struct Evaluation(long Images, long Wrong, double MarginLoss, double ImagesPerSecond)
+{
+    public double Accuracy => 1 - (double)Wrong / Images;
+
+    public double Error => (double)Wrong / Images;
+}
+
+/// <summary>Measures a network on unshifted images. The class is the longest capsule; the decoder does not run.</summary>
+internal static class Evaluator
+{
+    private const int BatchSize = 100;
+
+    /// <summary>Evaluates.</summary>
+    /// <param name="network">The network.</param>
+    /// <param name="split">The images.</param>
+    /// <param name="indices">Which of them.</param>
+    /// <param name="device">Where the network is.</param>
+    /// <param name="progress">Hears how many images are done.</param>
+    /// <param name="cancellation">Stops between batches.</param>
+    public static Evaluation Run(
+        CapsNet network, ImageSplit split, long[] indices, Device device, Action<int>? progress = null, CancellationToken cancellation = default)
+    {
+        var wasTraining = network.training;
+        network.eval();
+        using var inference = inference_mode();
+        var (wrong, loss, clock) = (0L, 0.0, Stopwatch.StartNew());
+        for (var start = 0; start < indices.Length; start += BatchSize)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            using var scope = NewDisposeScope();
+            var batch = indices.AsSpan(start, Math.Min(BatchSize, indices.Length - start));
+            var (images, labels) = Batches.Take(split, batch, device);
+            var lengths = F.length(network.call(images));
+            wrong += lengths.argmax(1).ne(labels).sum().item<long>();
+            loss += F.margin_loss(lengths, labels, reduction: nn.Reduction.Sum).item<float>();
+            progress?.Invoke(start + batch.Length);
+        }
+
+        network.train(wasTraining);
+        return new Evaluation(indices.Length, wrong, loss / indices.Length, indices.Length / clock.Elapsed.TotalSeconds);
+    }
+}

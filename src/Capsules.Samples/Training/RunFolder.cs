@@ -1,0 +1,100 @@
+using System.Globalization;
+using System.Reflection;
+using System.Runtime.InteropServices;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using TorchSharp;
+
+namespace Capsules.Samples;
+
+/// <summary>The folder of one run: config.json, metrics.csv, log.txt, last.ckpt, best.ckpt and pictures.</summary>
+internal sealed class RunFolder
+{
+    private static readonly JsonSerializerOptions Json = new() { WriteIndented = true, Converters = { new JsonStringEnumConverter() } };
+
+    private RunFolder(string path) => FullPath = path;
+
+    public string FullPath { get; }
+
+    public string Last => Path.Combine(FullPath, "last.ckpt");
+
+    public string Best => Path.Combine(FullPath, "best.ckpt");
+
+    public string Reconstructions => Path.Combine(FullPath, "reconstructions.png");
+
+    /// <summary>Makes the folder "time-dataset-capsnet" in <paramref name="output"/>.</summary>
+    /// <exception cref="UserException">It cannot be made.</exception>
+    public static RunFolder Create(string output, string dataset)
+    {
+        var name = $"{DateTime.Now.ToString("yyyyMMdd-HHmmss", CultureInfo.InvariantCulture)}-{dataset}-capsnet";
+        try
+        {
+            // Two runs of one second get two folders.
+            var path = Path.GetFullPath(Path.Combine(output, name));
+            for (var i = 2; Directory.Exists(path); i++)
+            {
+                path = Path.GetFullPath(Path.Combine(output, $"{name}-{i}"));
+            }
+
+            Directory.CreateDirectory(path);
+            var folder = new RunFolder(path);
+            folder.Log("");      // a folder that cannot be written to should say so now and not after the first epoch
+            return folder;
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            throw new UserException($"The run folder cannot be made in {output}: {failure.Message} Give another folder with --output.", failure);
+        }
+    }
+
+    /// <summary>Finds the folder of an earlier run, given itself or a checkpoint in it.</summary>
+    /// <exception cref="UserException">There is none.</exception>
+    public static RunFolder Open(string path)
+    {
+        var folder = new RunFolder(Path.GetFullPath(Directory.Exists(path) ? path : Path.GetDirectoryName(Path.GetFullPath(path)) ?? path));
+        return File.Exists(folder.Last)
+            ? folder
+            : throw new UserException($"There is no run in {path}: it has no last.ckpt. Give the folder that train named when it started.");
+    }
+
+    /// <summary>Writes config.json: every resolved option, versions and hardware.</summary>
+    public void WriteConfig(TrainingOptions options, ImageDataset dataset, torch.Device device) => AtomicFile.WriteText(
+        Path.Combine(FullPath, "config.json"), JsonSerializer.Serialize(new
+        {
+            options,
+            dataset = new { dataset.Name, dataset.Source, train = dataset.Train.Count, test = dataset.Test.Count },
+            device = ComputeDevice.Describe(device),
+            versions = new
+            {
+                capsules = typeof(CapsuleLayer).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion,
+                torchSharp = typeof(torch).Assembly.GetName().Version?.ToString(3),
+                dotnet = RuntimeInformation.FrameworkDescription,
+                os = RuntimeInformation.OSDescription,
+            },
+            processors = Environment.ProcessorCount,
+        }, Json) + "\n");
+
+    /// <summary>Writes metrics.csv, a row per finished epoch.</summary>
+    public void WriteMetrics(IEnumerable<EpochResult> history)
+    {
+        var csv = new StringBuilder("epoch,loss,train_accuracy,validation_accuracy,learning_rate,seconds\n");
+        foreach (var row in history)
+        {
+            csv.Append(CultureInfo.InvariantCulture,
+                $"{row.Epoch},{row.Loss:g9},{row.TrainAccuracy:f6},{row.ValidationAccuracy:f6},{row.LearningRate:g6},{row.Seconds:f1}\n");
+        }
+
+        AtomicFile.WriteText(Path.Combine(FullPath, "metrics.csv"), csv.ToString());
+    }
+
+    /// <summary>Keeps the last checkpoint as the best one.</summary>
+    public void KeepLastAsBest() => AtomicFile.Write(Best, target =>
+    {
+        using var last = File.OpenRead(Last);
+        last.CopyTo(target);
+    });
+
+    /// <summary>Adds a line to log.txt.</summary>
+    public void Log(string line) => File.AppendAllText(Path.Combine(FullPath, "log.txt"), line.Length == 0 ? "" : line + "\n");
+}

@@ -1,0 +1,44 @@
+namespace Capsules.Samples;
+
+/// <summary>Everything that decides how a run goes; saved with it as config.json.</summary>
+internal sealed record TrainingOptions
+{
+    /// <summary>What <c>--dataset</c> names.</summary>
+    public string Dataset { get; init; } = DatasetCatalog.Auto;
+
+    /// <summary>Passes over the training images, at least 1.</summary>
+    public int Epochs { get; init; } = 10;
+
+    /// <summary>Images in a step, at least 1.</summary>
+    public int BatchSize { get; init; } = 100;
+
+    /// <summary>Adam's learning rate in the first step.</summary>
+    public double LearningRate { get; init; } = 1e-3;
+
+    /// <summary>
+    /// The factor on the learning rate per epoch, applied continuously, in (0, 1]. Null: 0.9 for the paper's preset (which gives
+    /// no number; this is CapsNet-Keras's), 0.96 per 2000 steps for the official code's.
+    /// </summary>
+    public double? Decay { get; init; }
+
+    /// <summary>Iterations of dynamic routing, at least 0.</summary>
+    public int RoutingIterations { get; init; } = 3;
+
+    /// <summary>The weight of the sum of squared reconstruction errors; 0 leaves the decoder out.</summary>
+    public double ReconstructionWeight { get; init; } = 0.0005;
+
+    /// <summary>Which published version of network and loss.</summary>
+    public Preset Preset { get; init; } = Preset.Paper;
+
+    /// <summary>The seed of weights, shuffling and augmentation.</summary>
+    public int Seed { get; init; } = 1;
+
+    /// <summary>Training images are shifted by up to so many pixels, at least 0.</summary>
+    public int MaxShift { get; init; } = 2;
+
+    /// <summary>Training images held out to choose the best checkpoint by; at most a tenth of them are.</summary>
+    public int Validation { get; init; } = 5000;
+
+    /// <summary>Training images used in an epoch; null for all.</summary>
+    public int? ImagesPerEpoch { get; init; }
+}

@@ -1,0 +1,40 @@
+namespace Capsules.Samples;
+
+/// <summary>Where a run stands, beside its weights: all that resuming needs.</summary>
+internal sealed record TrainingState
+{
+    /// <summary>Finished epochs.</summary>
+    public List<EpochResult> History { get; init; } = [];
+
+    /// <summary>Finished steps of the epoch under way.</summary>
+    public int StepInEpoch { get; set; }
+
+    /// <summary>The sum of that epoch's losses so far, each weighted by its images.</summary>
+    public double LossSum { get; set; }
+
+    /// <summary>That epoch's images so far, and how many of them were classified rightly.</summary>
+    public long Images { get; set; }
+
+    /// <inheritdoc cref="Images"/>
+    public long Right { get; set; }
+
+    /// <summary>Training seconds of that epoch so far.</summary>
+    public double Seconds { get; set; }
+
+    /// <summary>The epoch with the best validation accuracy so far (the latest, where none is held out); 0 before the first.</summary>
+    public int BestEpoch { get; set; }
+
+    /// <summary>Closes the epoch under way and gives its result, which joins the history.</summary>
+    public EpochResult CloseEpoch(double? validationAccuracy, double learningRate)
+    {
+        var result = new EpochResult(History.Count + 1, LossSum / Images, (double)Right / Images, validationAccuracy, learningRate, Seconds);
+        History.Add(result);
+        (StepInEpoch, LossSum, Images, Right, Seconds) = (0, 0, 0, 0, 0);
+        if (validationAccuracy is null || BestEpoch == 0 || validationAccuracy > History[BestEpoch - 1].ValidationAccuracy)
+        {
+            BestEpoch = result.Epoch;
+        }
+
+        return result;
+    }
+}
