@@ -167,7 +167,7 @@ internal sealed class MnistDownload : IDisposable
             }
             catch (Exception cause) when (cause is HttpRequestException or IOException)
             {
-                throw new MirrorException($"failed ({cause.Message.TrimEnd('.')})");
+                throw new MirrorException($"failed ({cause.GetBaseException().Message.TrimEnd('.')})");
             }
         }
     }
