@@ -2,7 +2,8 @@ namespace Capsules.Samples;
 
 /// <summary>Digits that look handwritten and need no download: pen strokes under random hands, 28 x 28, white on black.</summary>
 /// <remarks>
-/// A stand-in for MNIST where that cannot be had, and easier than MNIST: figures on it compare with nothing that is published.
+/// A stand-in for MNIST where that cannot be had, about as hard for simple classifiers; yet figures on it compare with nothing that
+/// is published.
 /// Image i of a part depends on the seed, the part and i alone, so it is the same on every machine and with any number of threads,
 /// and a larger part begins with the images of a smaller one.
 /// </remarks>

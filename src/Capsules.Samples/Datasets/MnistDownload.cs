@@ -167,7 +167,7 @@ internal sealed class MnistDownload : IDisposable
             }
             catch (Exception cause) when (cause is HttpRequestException or IOException)
             {
-                throw new MirrorException($"failed ({cause.Message.TrimEnd('.')})");
+                throw new MirrorException($"failed ({cause.GetBaseException().Message.TrimEnd('.')})");
             }
         }
     }
@@ -188,13 +188,15 @@ internal sealed class MnistDownload : IDisposable
         }
         catch (InvalidDataException)
         {
-            throw new MirrorException("sent damaged or incomplete gzip data");
+            throw new MirrorException("sent damaged gzip data");
         }
 
         var sha256 = Convert.ToHexStringLower(hash.GetHashAndReset());
         return sha256 == file.Sha256
             ? isPacked
-            : throw new MirrorException($"sent another file (SHA-256 {sha256[..8]}..., expected {file.Sha256[..8]}...)");
+            : throw new MirrorException(
+                $"sent another file ({(length > file.Length ? "more than " : "")}{Math.Min(length, file.Length):N0} bytes of SHA-256 {sha256[..8]}..., "
+                + $"expected {file.Length:N0} of {file.Sha256[..8]}...)");
     }
 
     // A process that was killed could not tidy up. A download under way writes far more often than every hour.
