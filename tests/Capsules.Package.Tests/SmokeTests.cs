@@ -1,2 +1,0 @@
-namespace Smoke;
-public class SmokeTests { [Fact] public void One_IsOne() => 1.Should().Be(1); }
