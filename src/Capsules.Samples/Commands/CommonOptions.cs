@@ -50,10 +50,16 @@ internal static class CommonOptions
     {
         option.Validators.Add(result =>
         {
-            // A value that does not parse has its own error.
-            if (!result.Errors.Any() && result.Tokens.Count > 0 && result.GetValueOrDefault<T>() is { } value && !isValid(value))
+            try
             {
-                result.AddError($"{option.Name} must be {range}, but is {result.Tokens[0].Value}.");
+                if (result.Tokens.Count > 0 && result.GetValueOrDefault<T>() is { } value && !isValid(value))
+                {
+                    result.AddError($"{option.Name} must be {range}, but is {result.Tokens[0].Value}.");
+                }
+            }
+            catch (InvalidOperationException)
+            {
+                // The value is of another type, for which the parser has its own error.
             }
         });
         return option;

@@ -29,7 +29,7 @@ internal static class EvaluateCommand
         {
             using var dataset = await TrainingRun.OpenAsync(console, name ?? checkpoint.Dataset.Name, data, cancellation);
             checkpoint.Dataset.Require(dataset);
-            console.WriteLine($"{path}, epoch {checkpoint.State.History.Count}, on {dataset.Name} ({dataset.Source})");
+            console.Say($"{path}, epoch {checkpoint.State.History.Count}, on {dataset.Name} ({dataset.Source})");
             var test = default(Evaluation);
             new TrainingDisplay(console).Track("test", dataset.Test.Count, report => test = Evaluator.Run(
                 network, dataset.Test, Batches.InOrder(dataset.Test.Count), place, done => report(done, $"{done}/{dataset.Test.Count} images"), cancellation));

@@ -28,18 +28,18 @@ internal static class QuickStart
         IAnsiConsole console, TrainingOptions options, string? data, string output, string device, int threads, CancellationToken cancellation)
     {
         console.Write(new Rule("[bold]Capsules: quick start[/]").LeftJustified());
-        console.WriteLine("The capsule network of \"Dynamic Routing Between Capsules\" (Sabour, Frosst, Hinton 2017) learns to read digits");
-        console.WriteLine("in half an epoch: about three minutes on two cores. Ctrl-C saves and stops.");
-        console.WriteLine();
+        console.Say("The capsule network of \"Dynamic Routing Between Capsules\" (Sabour, Frosst, Hinton 2017) learns to read digits");
+        console.Say("in half an epoch: about three minutes on two cores. Ctrl-C saves and stops.");
+        console.Say();
         var code = await TrainingRun.StartAsync(console, options, data, output, device, threads, cancellation);
         if (code == 0)
         {
-            console.WriteLine();
-            console.WriteLine("What to try next (after \"dotnet run --project src/Capsules.Samples -c Release --\"):");
-            console.WriteLine("  train --epochs 10              a real training run: checkpoints, metrics.csv, resumable");
-            console.WriteLine("  train --preset official        as the authors' code does it, where it differs from the paper");
-            console.WriteLine("  evaluate <run folder>          the test error of a run");
-            console.WriteLine("  info                           versions, devices, the network's parameters");
+            console.Say();
+            console.Say("What to try next (after \"dotnet run --project src/Capsules.Samples -c Release --\"):");
+            console.Say("  train --epochs 10              a real training run: checkpoints, metrics.csv, resumable");
+            console.Say("  train --preset official        as the authors' code does it, where it differs from the paper");
+            console.Say("  evaluate <run folder>          the test error of a run");
+            console.Say("  info                           versions, devices, the network's parameters");
         }
 
         return code;

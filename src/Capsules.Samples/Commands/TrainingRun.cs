@@ -42,12 +42,12 @@ internal static class TrainingRun
     public static async Task<ImageDataset> OpenAsync(IAnsiConsole console, string name, string? data, CancellationToken cancellation)
     {
         var (shown, isOpen) = (0L, true);
-        var dataset = await DatasetCatalog.OpenAsync(name, data, console.WriteLine, progress =>
+        var dataset = await DatasetCatalog.OpenAsync(name, data, console.Say, progress =>
         {
             // Every 2 MiB of a download.
             if (isOpen && progress.Done >> 21 != Interlocked.Exchange(ref shown, progress.Done >> 21))
             {
-                console.WriteLine($"  {progress.File}: {progress.Done >> 20} MiB{(progress.Total is { } total ? $" of {total >> 20}" : "")}");
+                console.Say($"  {progress.File}: {progress.Done >> 20} MiB{(progress.Total is { } total ? $" of {total >> 20}" : "")}");
             }
         }, cancellation);
         isOpen = false;

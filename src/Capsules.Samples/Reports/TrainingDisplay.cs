@@ -14,7 +14,7 @@ internal sealed class TrainingDisplay(IAnsiConsole console, Action<string>? log 
     /// <summary>Says a line for good.</summary>
     public void Line(string text)
     {
-        console.WriteLine(text);
+        console.Say(text);
         log?.Invoke(text);
     }
 

@@ -3,7 +3,6 @@ using static TorchSharp.torch;
 
 namespace Capsules.Samples.Tests;
 
-[Collection(GlobalRandomNumbers.Name)]
 public class ShiftAugmentationTests
 {
     [Theory]

@@ -1,0 +1,141 @@
+using Spectre.Console;
+
+namespace Capsules.Samples.Tests.Commands;
+
+public sealed class CommandLineTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Theory]
+    [InlineData("train --epochs 0", "--epochs must be at least 1, but is 0.")]
+    [InlineData("train --batch-size -3", "--batch-size must be at least 1, but is -3.")]
+    [InlineData("train --learning-rate 0", "--learning-rate must be above 0, but is 0.")]
+    [InlineData("train --decay 1.5", "--decay must be above 0 and at most 1, but is 1.5.")]
+    [InlineData("train --routing-iterations -1", "--routing-iterations must be at least 0, but is -1.")]
+    [InlineData("train --reconstruction-weight NaN", "--reconstruction-weight must be at least 0, but is NaN.")]
+    [InlineData("train --preset papper", "--preset must be paper or official, but is papper.")]
+    [InlineData("train --device gpu", "--device must be auto, cpu or cuda, but is gpu.")]
+    [InlineData("train --dataset minst", "--dataset must be auto, mnist or builtin, but is minst.")]
+    [InlineData("train --epochs many", "Cannot parse argument 'many' for option '--epochs' as expected type 'System.Int32'.")]
+    [InlineData("tarin", "Unrecognized command or argument 'tarin'.")]
+    public async Task CommandLine_ImpossibleValue_IsOneMessageAndExitCodeOne(string line, string message)
+    {
+        var (code, _, error) = await Run(line.Split(' '));
+        code.Should().Be(1);
+        error.Trim().Should().StartWith(message);
+        error.Should().NotContain("   at ", "no stack trace");
+    }
+
+    [Fact]
+    public async Task CommandLine_CudaWithoutCuda_NamesTheBuildProperty()
+    {
+        Assert.SkipWhen(TorchSharp.torch.cuda.is_available(), "This machine has a CUDA device.");
+        var (code, _, error) = await Run("train", "--device", "cuda", "--dataset", "builtin", "--output", _folder.Path);
+        code.Should().Be(1);
+        error.Should().StartWith("No CUDA device is available to this build. Build with -p:TorchBackend=cuda-windows");
+    }
+
+    [Fact]
+    public async Task Train_DataFolderWithoutFiles_SaysHowToGetThemAndMakesNoRun()
+    {
+        var (code, _, error) = await Run("train", "--dataset", "mnist", "--data", _folder.Path, "--output", Path.Combine(_folder.Path, "runs"));
+        code.Should().Be(1);
+        error.Should().Contain("train-images-idx3-ubyte").And.Contain(_folder.Path).And.NotContain("   at ");
+        Directory.Exists(Path.Combine(_folder.Path, "runs")).Should().BeFalse();
+    }
+
+    [Fact]
+    public async Task Train_OutputThatIsAFile_IsReported()
+    {
+        var file = Path.Combine(_folder.Path, "file");
+        await File.WriteAllTextAsync(file, "", TestContext.Current.CancellationToken);
+        var (code, _, error) = await Run("train", "--dataset", "builtin", "--output", file);
+        code.Should().Be(1);
+        error.Should().StartWith($"The run folder cannot be made in {file}: ").And.Contain("Give another folder with --output.");
+    }
+
+    [Fact]
+    public async Task Train_ResumeWithAnOptionOfTheRun_IsRefused()
+    {
+        var (code, _, error) = await Run("train", "--resume", _folder.Path, "--batch-size", "5");
+        code.Should().Be(1);
+        error.Trim().Should().Be("--batch-size is fixed by the run that --resume goes on with. Leave it out, or start a new run without --resume.");
+    }
+
+    [Fact]
+    public async Task Train_ResumeOfNoRun_IsReported()
+    {
+        var (code, _, error) = await Run("train", "--resume", _folder.Path);
+        code.Should().Be(1);
+        error.Trim().Should().Be($"There is no run in {_folder.Path}: it has no last.ckpt. Give the folder that train named when it started.");
+    }
+
+    [Fact]
+    public async Task Evaluate_FileThatIsNoCheckpoint_IsReported()
+    {
+        var file = Path.Combine(_folder.Path, "photo.png");
+        await File.WriteAllTextAsync(file, "not a checkpoint", TestContext.Current.CancellationToken);
+        var (code, _, error) = await Run("evaluate", file);
+        code.Should().Be(1);
+        error.Should().StartWith($"{file} is not a whole checkpoint (");
+    }
+
+    [Fact]
+    public async Task Info_Always_ShowsTheParameterCount()
+    {
+        var (code, output, _) = await Run("info");
+        code.Should().Be(0);
+        output.Should().Contain("8,215,568").And.Contain("digits.weight").And.Contain("TorchSharp");
+    }
+
+    [Fact]
+    public async Task TrainAndEvaluate_BuiltInDigits_WorkTogether()
+    {
+        var (code, output, error) = await Run("train", "--dataset", "builtin", "--images", "40", "--epochs", "1", "--batch-size", "20", "--validation", "20", "--output", _folder.Path);
+        error.Should().BeEmpty();
+        code.Should().Be(0);
+        output.Should().Contain("test error").And.NotContain("paper: 0.25", "the paper's figure is for MNIST");
+
+        var run = Directory.GetDirectories(_folder.Path).Single();
+        File.Exists(Path.Combine(run, "reconstructions.png")).Should().BeTrue();
+        File.ReadAllText(Path.Combine(run, "log.txt")).Should().Contain("epoch 1/1").And.Contain("test error: ");
+        var (again, evaluation, _) = await Run("evaluate", run);
+        again.Should().Be(0);
+        var wrong = System.Text.RegularExpressions.Regex.Match(File.ReadAllText(Path.Combine(run, "log.txt")), @"\d+ of 2000 wrong").Value;
+        wrong.Should().NotBeEmpty();
+        evaluation.Should().Contain(wrong, "evaluate finds what train found");
+    }
+
+    [Fact]
+    public async Task QuickStart_Shortened_TrainsReportsAndSaysWhatIsNext()
+    {
+        var output = new TestOutput();
+        var code = await QuickStart.RunAsync(output.Console, QuickStart.Options with { Dataset = "builtin", ImagesPerEpoch = 20, BatchSize = 10 },
+            data: null, _folder.Path, "cpu", threads: 0, TestContext.Current.CancellationToken);
+        code.Should().Be(0);
+        output.Text.Should().Contain("test accuracy").And.Contain("reconstructions.png").And.Contain("What to try next");
+    }
+
+    // Runs the program in this process with its output caught.
+    private static async Task<(int Code, string Output, string Error)> Run(params string[] args)
+    {
+        var (output, error) = (new TestOutput(), new StringWriter());
+        var (savedConsole, savedOut, savedError) = (AnsiConsole.Console, Console.Out, Console.Error);
+        var plain = new StringWriter();
+        try
+        {
+            AnsiConsole.Console = output.Console;
+            Console.SetOut(plain);
+            Console.SetError(error);
+            return (await CommandLine.RunAsync(args, TestContext.Current.CancellationToken), output.Text + plain, error.ToString());
+        }
+        finally
+        {
+            AnsiConsole.Console = savedConsole;
+            Console.SetOut(savedOut);
+            Console.SetError(savedError);
+        }
+    }
+}

@@ -1,0 +1,138 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Capsules.Samples.Tests.Training;
+
+public class TrainerTests
+{
+    [Fact]
+    public void Trainer_SameSeed_GivesTheSameNumbers()
+    {
+        using var folders = new TemporaryFolder();
+        using var dataset = SmallDigits.Create();
+        using var first = Train(folders, dataset, SmallDigits.Options);
+        using var second = Train(folders, dataset, SmallDigits.Options);
+        using var other = Train(folders, dataset, SmallDigits.Options with { Seed = 4 });
+
+        first.History.Select(row => row.Loss).Should().Equal(second.History.Select(row => row.Loss));
+        Weights(first).Should().Equal(Weights(second));
+        first.History[0].Loss.Should().NotBe(other.History[0].Loss);
+    }
+
+    // Cancelled in the middle of the second epoch and gone on with: weights, optimiser, learning rate, order and shifts.
+    [Fact]
+    public void Trainer_ResumedInMidEpoch_GivesTheNumbersOfAnUninterruptedRun()
+    {
+        using var folders = new TemporaryFolder();
+        using var dataset = SmallDigits.Create();
+        using var whole = Train(folders, dataset, SmallDigits.Options with { Decay = 0.5 });
+
+        var folder = RunFolder.Create(folders.Path, "interrupted");
+        using var stop = new CancellationTokenSource();
+        using (var interrupted = Trainer.Start(SmallDigits.Options with { Decay = 0.5 }, dataset, CPU, folder, new TrainingDisplay(new TestOutput().Console)))
+        {
+            CancelAfter(interrupted, steps: 6, stop);
+            ((Action)(() => interrupted.Run(stop.Token))).Should().Throw<OperationCanceledException>();
+            interrupted.History.Should().HaveCount(1);
+        }
+
+        using var resumed = Trainer.Resume(folder, epochs: null, dataset, CPU, new TrainingDisplay(new TestOutput().Console));
+        resumed.Run(TestContext.Current.CancellationToken);
+        resumed.History.Select(row => row with { Seconds = 0 }).Should().Equal(whole.History.Select(row => row with { Seconds = 0 }));
+        Weights(resumed).Should().Equal(Weights(whole));
+    }
+
+    [Fact]
+    public void Trainer_FinishedRunResumedWithMoreEpochs_GoesOn()
+    {
+        using var folders = new TemporaryFolder();
+        using var dataset = SmallDigits.Create();
+        using var whole = Train(folders, dataset, SmallDigits.Options);
+        var folder = RunFolder.Create(folders.Path, "short");
+        using (var one = Trainer.Start(SmallDigits.Options with { Epochs = 1 }, dataset, CPU, folder, new TrainingDisplay(new TestOutput().Console)))
+        {
+            one.Run(TestContext.Current.CancellationToken);
+        }
+
+        using var two = Trainer.Resume(folder, epochs: 2, dataset, CPU, new TrainingDisplay(new TestOutput().Console));
+        two.Run(TestContext.Current.CancellationToken);
+        Weights(two).Should().Equal(Weights(whole));
+    }
+
+    [Fact]
+    public void Trainer_Run_LeavesConfigMetricsAndCheckpoints()
+    {
+        using var folders = new TemporaryFolder();
+        using var dataset = SmallDigits.Create();
+        var folder = RunFolder.Create(folders.Path, "files");
+        using var trainer = Trainer.Start(SmallDigits.Options, dataset, CPU, folder, new TrainingDisplay(new TestOutput().Console, folder.Log));
+        trainer.Run(TestContext.Current.CancellationToken);
+
+        Directory.GetFiles(folder.FullPath).Select(Path.GetFileName).Should().BeEquivalentTo("best.ckpt", "config.json", "last.ckpt", "log.txt", "metrics.csv");
+        var metrics = File.ReadAllLines(Path.Combine(folder.FullPath, "metrics.csv"));
+        metrics.Should().HaveCount(3).And.StartWith("epoch,loss,train_accuracy,validation_accuracy,learning_rate,seconds");
+        metrics[2].Should().StartWith("2,");
+        File.ReadAllText(Path.Combine(folder.FullPath, "config.json")).Should().Contain("\"Seed\": 3").And.Contain("\"Epochs\": 2");
+    }
+
+    [Fact]
+    public void Trainer_OneBatchAgainAndAgain_LearnsItByHeart()
+    {
+        using var folders = new TemporaryFolder();
+        using var dataset = SmallDigits.Create(train: 10);
+        var options = SmallDigits.Options with { Epochs = 40, Validation = 0, MaxShift = 0, Decay = 1, LearningRate = 3e-4 };
+        using var trainer = Train(folders, dataset, options);
+        trainer.History[^1].Loss.Should().BeLessThan(trainer.History[0].Loss / 4);
+        trainer.History[^1].TrainAccuracy.Should().Be(1);
+    }
+
+    [Fact]
+    public void Trainer_EnormousLearningRate_StopsInWordsAndKeepsEarlierCheckpoints()
+    {
+        using var folders = new TemporaryFolder();
+        using var dataset = SmallDigits.Create();
+        var folder = RunFolder.Create(folders.Path, "diverging");
+        using var trainer = Trainer.Start(SmallDigits.Options with { LearningRate = 1e30 }, dataset, CPU, folder, new TrainingDisplay(new TestOutput().Console));
+        var act = () => trainer.Run(TestContext.Current.CancellationToken);
+        act.Should().Throw<UserException>().WithMessage("Training has diverged: the loss of step 2 of epoch 1 is NaN. Use a smaller --learning-rate;*");
+        File.Exists(folder.Last).Should().BeFalse("no NaN weights are written");
+    }
+
+    [Fact]
+    public void Trainer_Steps_LeaveNoTensorBehind()
+    {
+        using var folders = new TemporaryFolder();
+        using var dataset = SmallDigits.Create();
+        using var warm = Train(folders, dataset, SmallDigits.Options);
+        var before = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
+        Train(folders, dataset, SmallDigits.Options with { Epochs = 1 }).Dispose();
+        var oneEpoch = DisposeScopeManager.Statistics.ThreadTotalLiveCount - before;
+        Train(folders, dataset, SmallDigits.Options with { Epochs = 3 }).Dispose();
+        (DisposeScopeManager.Statistics.ThreadTotalLiveCount - before).Should().Be(2 * oneEpoch, "what stays must not grow with the steps");
+    }
+
+    private static Trainer Train(TemporaryFolder folders, ImageDataset dataset, TrainingOptions options)
+    {
+        var trainer = Trainer.Start(options, dataset, CPU, RunFolder.Create(folders.Path, dataset.Name), new TrainingDisplay(new TestOutput().Console));
+        trainer.Run(TestContext.Current.CancellationToken);
+        return trainer;
+    }
+
+    private static void CancelAfter(Trainer trainer, int steps, CancellationTokenSource stop)
+    {
+        var count = 0;
+        trainer.Network.register_forward_pre_hook((_, input) =>
+        {
+            // Evaluation calls the network too; steps are the calls in training mode.
+            if (trainer.Network.training && ++count == steps)
+            {
+                stop.Cancel();
+            }
+
+            return input;
+        });
+    }
+
+    private static float[] Weights(Trainer trainer) =>
+        trainer.Network.parameters().SelectMany(p => p.detach().flatten().narrow(0, 0, Math.Min(500, p.numel())).data<float>().ToArray()).ToArray();
+}
