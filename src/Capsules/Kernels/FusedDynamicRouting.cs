@@ -1,0 +1,123 @@
+using static TorchSharp.torch;
+
+namespace Capsules;
+
+/// <summary>Dynamic routing by the CPU kernel, as an operation that torch differentiates.</summary>
+internal static class FusedDynamicRouting
+{
+    /// <summary>Why the kernel cannot serve these arguments, or null when it can.</summary>
+    public static string? WhyNot(Tensor u, Tensor weight, Tensor? bias, Tensor? logits)
+    {
+        foreach (var (name, tensor) in Named(u, weight, bias, logits))
+        {
+            if (tensor.device_type != DeviceType.CPU)
+            {
+                return $"The fused kernel runs on the CPU, but {name} is on {tensor.device}.";
+            }
+
+            if (tensor.dtype is not (ScalarType.Float32 or ScalarType.BFloat16))
+            {
+                return $"The fused kernel serves float32 and bfloat16, but {name} is {tensor.dtype}.";
+            }
+
+            if (tensor.dtype != u.dtype)
+            {
+                return $"The fused kernel needs one dtype for all arguments, but u is {u.dtype} and {name} is {tensor.dtype}.";
+            }
+
+            if (tensor.is_sparse)
+            {
+                return $"The fused kernel reads dense memory, but {name} is sparse.";
+            }
+        }
+
+        if (u.ndim != 3 || weight.ndim != 4 || u.size(2) != weight.size(2) || weight.size(0) == 0 || u.size(1) % weight.size(0) != 0)
+        {
+            return $"The fused kernel expects u (B, N, D) and weight (G, J, D, E) with N a multiple of G, but got {Shape(u)} and {Shape(weight)}.";
+        }
+
+        var (batch, inCapsules, outCapsules, outDim) = (u.size(0), u.size(1), weight.size(1), weight.size(3));
+        if (bias is not null && (bias.ndim != 2 || bias.size(0) != outCapsules || bias.size(1) != outDim))
+        {
+            return $"The fused kernel expects bias (J, E) = ({outCapsules}, {outDim}), but got {Shape(bias)}.";
+        }
+
+        if (logits is not null
+            && (logits.ndim is not (2 or 3) || logits.size(-1) != outCapsules || logits.size(-2) != inCapsules || (logits.ndim == 3 && logits.size(0) != batch)))
+        {
+            return $"The fused kernel expects logits (N, J) = ({inCapsules}, {outCapsules}) or (B, N, J), but got {Shape(logits)}.";
+        }
+
+        if (u.numel() == 0 || weight.numel() == 0)
+        {
+            return "The fused kernel needs at least one element in every dimension.";
+        }
+
+        // Counters within one block of rows are ints.
+        return weight.numel() / weight.size(0) > int.MaxValue / 64 || batch > int.MaxValue || inCapsules > int.MaxValue
+            ? "The fused kernel counts within one input capsule's weights in 32 bits, and these are too many."
+            : null;
+    }
+
+    /// <summary>Routes input capsules to output capsules.</summary>
+    /// <param name="u">Input capsules (B, N, D).</param>
+    /// <param name="weight">(G, J, D, E): input capsule n uses weight[n / (N / G)].</param>
+    /// <param name="bias">(J, E), added before every squash.</param>
+    /// <param name="logits">Initial logits, (N, J) or (B, N, J).</param>
+    /// <param name="iterations">Routing iterations; 0 couples uniformly, whatever the logits.</param>
+    /// <param name="leaky">Whether the softmax has one more entry, of logit 0, whose share goes nowhere.</param>
+    /// <param name="gradientThroughAll">Whether gradients flow through every iteration, or the last coupling counts as constant.</param>
+    /// <param name="lanes">Batch rows in a vector: 16, 8 or 4. Null chooses by machine and batch.</param>
+    /// <returns>Capsules v (B, J, E).</returns>
+    public static Tensor Apply(
+        Tensor u, Tensor weight, Tensor? bias, Tensor? logits, int iterations, bool leaky, bool gradientThroughAll, int? lanes = null)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(iterations);
+        if (WhyNot(u, weight, bias, logits) is { } reason)
+        {
+            throw new ArgumentException(reason);
+        }
+
+        using var scope = NewDisposeScope();
+        var inputs = new List<Tensor>();
+        var options = new FusedRoutingOptions
+        {
+            Iterations = iterations,
+            Leaky = leaky,
+            GradientThroughAll = gradientThroughAll,
+            HasBias = bias is not null,
+            HasLogits = logits is not null,
+            Lanes = RoutingProblem.LanesFor(u.size(0), lanes),
+        };
+        foreach (var (_, tensor) in Named(u, weight, bias, logits))
+        {
+            inputs.Add(tensor);
+            options.RequiresGrad.Add(tensor.requires_grad);
+        }
+
+        if (!is_grad_enabled() || !options.RequiresGrad.Contains(true))
+        {
+            // Nothing to differentiate: no node, and nothing saved.
+            return FusedRoutingCall.Forward(inputs, options, out _, save: false).MoveToOuterDisposeScope();
+        }
+
+        return FusedRoutingFunction.apply([.. inputs, options]).MoveToOuterDisposeScope();
+    }
+
+    private static IEnumerable<(string Name, Tensor Tensor)> Named(Tensor u, Tensor weight, Tensor? bias, Tensor? logits)
+    {
+        yield return (nameof(u), u);
+        yield return (nameof(weight), weight);
+        if (bias is not null)
+        {
+            yield return (nameof(bias), bias);
+        }
+
+        if (logits is not null)
+        {
+            yield return (nameof(logits), logits);
+        }
+    }
+
+    private static string Shape(Tensor tensor) => $"({string.Join(", ", tensor.shape)})";
+}

@@ -1,0 +1,137 @@
+using static TorchSharp.torch;
+
+namespace Capsules;
+
+/// <summary>What a call carries from forward to backward besides tensors.</summary>
+internal sealed class FusedRoutingOptions
+{
+    public required int Iterations { get; init; }
+
+    public required bool Leaky { get; init; }
+
+    public required bool GradientThroughAll { get; init; }
+
+    public required bool HasBias { get; init; }
+
+    public required bool HasLogits { get; init; }
+
+    public required int Lanes { get; init; }
+
+    /// <summary>For each tensor in the order u, weight, bias, logits, of those that are there.</summary>
+    public List<bool> RequiresGrad { get; } = [];
+}
+
+/// <summary>From tensors to the kernel and back: dtypes, memory order, pointers, and the choice of vector width.</summary>
+internal static unsafe class FusedRoutingCall
+{
+    /// <summary>The capsules of <paramref name="inputs"/>: u, weight, and bias and logits where the options say so.</summary>
+    /// <remarks>To be called inside a dispose scope: temporaries stay in it.</remarks>
+    public static Tensor Forward(List<Tensor> inputs, FusedRoutingOptions options, out Tensor? saved, bool save)
+    {
+        var dtype = inputs[0].dtype;
+        var prepared = inputs.ConvertAll(Prepare);
+        var problem = Problem(prepared, options);
+        var output = empty(problem.B, problem.J, problem.E, dtype: ScalarType.Float32);
+        saved = save ? empty(problem.Passes * (long)problem.Blocks * problem.Capsules, dtype: ScalarType.Float32) : null;
+        var target = TensorMemory.Floats(output);
+        var sums = saved is null ? null : TensorMemory.Floats(saved);
+        switch (options.Lanes)
+        {
+            case 16:
+                DynamicRoutingForward<Simd512, System.Runtime.Intrinsics.Vector512<float>>.Run(problem, target, sums);
+                break;
+            case 8:
+                DynamicRoutingForward<Simd256, System.Runtime.Intrinsics.Vector256<float>>.Run(problem, target, sums);
+                break;
+            default:
+                DynamicRoutingForward<Simd128, System.Runtime.Intrinsics.Vector128<float>>.Run(problem, target, sums);
+                break;
+        }
+
+        KeepAlive(prepared);
+        GC.KeepAlive(output);
+        GC.KeepAlive(saved);
+        return dtype == ScalarType.Float32 ? output : output.to(dtype);
+    }
+
+    /// <summary>The gradients of <paramref name="inputs"/>, null where none is required.</summary>
+    /// <remarks>To be called inside a dispose scope: temporaries stay in it.</remarks>
+    public static List<Tensor?> Backward(List<Tensor> inputs, Tensor saved, Tensor outputGradient, FusedRoutingOptions options)
+    {
+        var dtype = inputs[0].dtype;
+        var prepared = inputs.ConvertAll(Prepare);
+        var upstream = Prepare(outputGradient);
+        var results = new List<Tensor?>();
+        for (var i = 0; i < prepared.Count; i++)
+        {
+            results.Add(options.RequiresGrad[i] ? empty(prepared[i].shape, dtype: ScalarType.Float32) : null);
+        }
+
+        var problem = Problem(prepared, options);
+        var gradients = new RoutingGradients
+        {
+            Input = Pointer(results[0]),
+            Weight = Pointer(results[1]),
+            Bias = options.HasBias ? Pointer(results[2]) : null,
+            Logits = options.HasLogits ? Pointer(results[^1]) : null,
+        };
+        var sums = TensorMemory.Floats(saved);
+        var source = TensorMemory.Floats(upstream);
+        switch (options.Lanes)
+        {
+            case 16:
+                DynamicRoutingBackward<Simd512, System.Runtime.Intrinsics.Vector512<float>>.Run(problem, sums, source, gradients);
+                break;
+            case 8:
+                DynamicRoutingBackward<Simd256, System.Runtime.Intrinsics.Vector256<float>>.Run(problem, sums, source, gradients);
+                break;
+            default:
+                DynamicRoutingBackward<Simd128, System.Runtime.Intrinsics.Vector128<float>>.Run(problem, sums, source, gradients);
+                break;
+        }
+
+        KeepAlive(prepared);
+        KeepAlive(results);
+        GC.KeepAlive(saved);
+        GC.KeepAlive(upstream);
+        return dtype == ScalarType.Float32 ? results : results.ConvertAll(result => result?.to(dtype));
+    }
+
+    /// <summary>The same values as float32, row-major: bfloat16 inputs and weights are small beside the votes they stand for.</summary>
+    private static Tensor Prepare(Tensor tensor) => tensor.detach().to(ScalarType.Float32).contiguous();
+
+    private static RoutingProblem Problem(List<Tensor> inputs, FusedRoutingOptions options)
+    {
+        var (u, weight) = (inputs[0], inputs[1]);
+        var logits = options.HasLogits ? inputs[^1] : null;
+        return new RoutingProblem
+        {
+            B = (int)u.size(0),
+            N = (int)u.size(1),
+            D = (int)u.size(2),
+            J = (int)weight.size(1),
+            E = (int)weight.size(3),
+            GroupSize = (int)(u.size(1) / weight.size(0)),
+            Iterations = options.Iterations,
+            Leaky = options.Leaky,
+            GradientThroughAll = options.GradientThroughAll,
+            Logits = logits is null ? LogitsLayout.None : logits.ndim == 2 ? LogitsLayout.Shared : LogitsLayout.PerRow,
+            Input = TensorMemory.Floats(u),
+            Weight = TensorMemory.Floats(weight),
+            Bias = options.HasBias ? TensorMemory.Floats(inputs[2]) : null,
+            InitialLogits = Pointer(logits),
+            Lanes = options.Lanes,
+            Threads = Math.Max(get_num_threads(), 1),
+        };
+    }
+
+    private static float* Pointer(Tensor? tensor) => tensor is null ? null : TensorMemory.Floats(tensor);
+
+    private static void KeepAlive(IReadOnlyList<Tensor?> tensors)
+    {
+        foreach (var tensor in tensors)
+        {
+            GC.KeepAlive(tensor);
+        }
+    }
+}
