@@ -40,6 +40,7 @@ public sealed class CapsuleLayer : nn.Module<Tensor, Tensor>
     /// input is as long as an input capsule on average, whatever the sizes, so that stacked layers train; the paper gives none.
     /// <see cref="Preset.OfficialCode"/>: truncated normal of standard deviation 0.1, bias 0.1.
     /// </param>
+    /// <param name="kernel">Which implementation of the routing computes. Default: the fused kernel where it serves.</param>
     /// <param name="device">The device. Default: the CPU.</param>
     /// <param name="dtype">The dtype. Default: float32.</param>
     /// <exception cref="ArgumentOutOfRangeException">A size is out of its range.</exception>
@@ -56,9 +57,10 @@ public sealed class CapsuleLayer : nn.Module<Tensor, Tensor>
         bool learnedLogits = false,
         long sharedPositions = 1,
         Preset preset = Preset.Paper,
+        RoutingKernel kernel = RoutingKernel.Automatic,
         Device? device = null,
         ScalarType? dtype = null)
-        : this(inCapsules, inDim, outCapsules, outDim, new DynamicRouting(routingIterations, leaky, gradient),
+        : this(inCapsules, inDim, outCapsules, outDim, new DynamicRouting(routingIterations, leaky, gradient, kernel),
             bias, learnedLogits, sharedPositions, preset, device, dtype)
     {
     }

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using static TorchSharp.torch;
 
 namespace Capsules;
@@ -26,8 +27,12 @@ public sealed class DynamicRouting : Routing
     /// routed; rows of the coupling coefficients then sum to less than 1. Default: false.
     /// </param>
     /// <param name="gradient">How far the gradient reaches. Default: through all iterations.</param>
+    /// <param name="kernel">
+    /// Which implementation computes. Default: the fused kernel where it serves (float32 and bfloat16 <see cref="LinearVotes"/> on
+    /// the CPU, no coupling coefficients wanted), torch operations elsewhere. Both are the same function.
+    /// </param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="iterations"/> is negative.</exception>
-    public DynamicRouting(int iterations = 3, bool leaky = false, RoutingGradient gradient = RoutingGradient.AllIterations)
+    public DynamicRouting(int iterations = 3, bool leaky = false, RoutingGradient gradient = RoutingGradient.AllIterations, RoutingKernel kernel = RoutingKernel.Automatic)
         : base(nameof(DynamicRouting))
     {
         if (iterations < 0)
@@ -35,7 +40,7 @@ public sealed class DynamicRouting : Routing
             throw new ArgumentOutOfRangeException(nameof(iterations), iterations, "iterations must be at least 0. The paper uses 3.");
         }
 
-        (Iterations, Leaky, Gradient) = (iterations, leaky, gradient);
+        (Iterations, Leaky, Gradient, Kernel) = (iterations, leaky, gradient, kernel);
     }
 
     /// <summary>Routing iterations, at least 0.</summary>
@@ -47,12 +52,23 @@ public sealed class DynamicRouting : Routing
     /// <summary>How far the gradient reaches.</summary>
     public RoutingGradient Gradient { get; }
 
+    /// <summary>Which implementation computes.</summary>
+    public RoutingKernel Kernel { get; }
+
     /// <inheritdoc/>
     /// <remarks>Activations are not used by this algorithm: a capsule's activation is its length.</remarks>
+    /// <exception cref="NotSupportedException">The fused kernel was asked for and cannot serve the arguments.</exception>
     public override RoutingResult Route(Votes votes, Tensor? bias = null, Tensor? logits = null, Tensor? activations = null, bool coupling = false)
     {
         Check(votes, bias, logits, activations);
         using var scope = NewDisposeScope();
+        if (IsFused(votes, bias, logits, coupling, out var linear))
+        {
+            var all = Gradient == RoutingGradient.AllIterations;
+            var capsules = FusedDynamicRouting.Apply(linear.Input, linear.Weight, bias, logits, Iterations, Leaky, all);
+            return new RoutingResult(capsules.to_type(votes.Dtype)).MoveToOuterDisposeScope();
+        }
+
         bias = bias is null ? null : Functional.Wide(bias);
         logits = logits is null ? null : Functional.Wide(logits);
         if (Iterations == 0)
@@ -63,6 +79,22 @@ public sealed class DynamicRouting : Routing
         var c = Gradient == RoutingGradient.AllIterations ? Coupling(votes, bias, logits) : CouplingWithoutGradient(votes, bias, logits);
         var v = Squashed(c is null ? UniformSum(votes) : votes.WeightedSum(c), bias);
         return new RoutingResult(v, Coupling: coupling ? c ?? UniformCoupling(votes) : null).MoveToOuterDisposeScope();
+    }
+
+    private bool IsFused(Votes votes, Tensor? bias, Tensor? logits, bool coupling, [NotNullWhen(true)] out LinearVotes? linear)
+    {
+        linear = votes as LinearVotes;
+        if (Kernel == RoutingKernel.Reference)
+        {
+            return false;
+        }
+
+        var reason = linear is null ? "The fused kernel makes votes from inputs and weights, but these votes are given."
+            : coupling ? "The fused kernel keeps no coupling coefficients."
+            : FusedDynamicRouting.WhyNot(linear.Input, linear.Weight, bias, logits);
+        return reason is null || (Kernel == RoutingKernel.Fused
+            ? throw new NotSupportedException($"{reason} Use RoutingKernel.Automatic or RoutingKernel.Reference.")
+            : false);
     }
 
     // The coupling coefficients (B, N, J) of the last iteration; null when they are uniform.
