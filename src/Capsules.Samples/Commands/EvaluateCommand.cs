@@ -14,7 +14,7 @@ internal static class EvaluateCommand
         var device = CommonOptions.Device();
         var threads = CommonOptions.Threads();
         var command = new Command("evaluate", "Measure a trained network on the test images.") { run, dataset, data, device, threads };
-        command.SetAction((result, cancellation) => RunAsync(AnsiConsole.Console, result.GetValue(run)!, result.GetValue(dataset), result.GetValue(data),
+        command.SetBackgroundAction((result, cancellation) => RunAsync(AnsiConsole.Console, result.GetValue(run)!, result.GetValue(dataset), result.GetValue(data),
             result.GetValue(device)!, result.GetValue(threads), cancellation));
         return command;
     }

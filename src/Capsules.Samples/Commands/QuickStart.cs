@@ -20,7 +20,7 @@ internal static class QuickStart
             root.Options.Add(option);
         }
 
-        root.SetAction((result, cancellation) => RunAsync(AnsiConsole.Console, Options, result.GetValue(data), result.GetValue(output)!,
+        root.SetBackgroundAction((result, cancellation) => RunAsync(AnsiConsole.Console, Options, result.GetValue(data), result.GetValue(output)!,
             result.GetValue(device)!, result.GetValue(threads), cancellation));
     }
 

@@ -38,7 +38,7 @@ internal static class TrainCommand
             command.Options.Add(option);
         }
 
-        command.SetAction(async (result, cancellation) =>
+        command.SetBackgroundAction(async (result, cancellation) =>
         {
             if (result.GetValue(resume) is { } earlier)
             {
