@@ -52,7 +52,7 @@ internal sealed class TrainingDisplay(IAnsiConsole console, Action<string>? log 
         {
             if (clock.Elapsed >= next && done < total)
             {
-                Line($"{title}  {details}");
+                console.Say($"{title}  {details}");
                 next = clock.Elapsed + PlainInterval;
             }
         });

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Reflection;
 using System.Runtime.InteropServices;
 using System.Text;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using TorchSharp;
@@ -11,7 +12,12 @@ namespace Capsules.Samples;
 /// <summary>The folder of one run: config.json, metrics.csv, log.txt, last.ckpt, best.ckpt and pictures.</summary>
 internal sealed class RunFolder
 {
-    private static readonly JsonSerializerOptions Json = new() { WriteIndented = true, Converters = { new JsonStringEnumConverter() } };
+    private static readonly JsonSerializerOptions Json = new()
+    {
+        WriteIndented = true,
+        Converters = { new JsonStringEnumConverter() },
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,      // a file for readers, not for a web page: + stays +
+    };
 
     private RunFolder(string path) => FullPath = path;
 
