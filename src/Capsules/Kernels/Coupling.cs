@@ -19,11 +19,18 @@ internal static unsafe class Coupling<TSimd, TVector>
         }
 
         var total = leaky ? SimdMath.ExpOfNonPositive<TSimd, TVector>(TSimd.Subtract(TSimd.Zero, maximum)) : TSimd.Zero;
-        for (var j = 0; j < capsules; j++)
+        for (var first = 0; first < capsules; first += 16)
         {
-            var exponential = SimdMath.ExpOfNonPositive<TSimd, TVector>(TSimd.Subtract(TSimd.Load(logits + (nint)j * lanes), maximum));
-            total = TSimd.Add(total, exponential);
-            TSimd.Store(exponential, coefficients + (nint)j * lanes);
+            // A thousand nearly equal terms, each added to an ever larger total, would all be rounded the same way.
+            var part = TSimd.Zero;
+            for (var j = first; j < Math.Min(first + 16, capsules); j++)
+            {
+                var exponential = SimdMath.ExpOfNonPositive<TSimd, TVector>(TSimd.Subtract(TSimd.Load(logits + (nint)j * lanes), maximum));
+                part = TSimd.Add(part, exponential);
+                TSimd.Store(exponential, coefficients + (nint)j * lanes);
+            }
+
+            total = TSimd.Add(total, part);
         }
 
         var scale = TSimd.Divide(TSimd.Broadcast(1f), total);

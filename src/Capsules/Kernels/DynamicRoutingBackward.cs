@@ -61,7 +61,7 @@ internal static unsafe class DynamicRoutingBackward<TSimd, TVector>
             Parts = VotePass<TSimd, TVector>.Parts(problem),
         };
         var scratchMemory = step.Partials + partialFloats + weightPartials;
-        ParallelFor.Run(problem.Blocks, &Start, &step);
+        ParallelFor.RunIfWorthwhile(problem.Blocks, all * problem.Passes, &Start, &step);
 
         if (problem.GradientThroughAll)
         {
@@ -79,7 +79,7 @@ internal static unsafe class DynamicRoutingBackward<TSimd, TVector>
                 pass.Probes = step.Vectors + GradientVectors.V(iteration) * problem.Capsules;
                 VotePass<TSimd, TVector>.Run(ref pass);
                 step.Iteration = iteration;
-                ParallelFor.Run(problem.Blocks, &Previous, &step);
+                ParallelFor.RunIfWorthwhile(problem.Blocks, all * step.Parts, &Previous, &step);
             }
         }
 
@@ -87,7 +87,7 @@ internal static unsafe class DynamicRoutingBackward<TSimd, TVector>
         {
             step.BiasGradient = gradients.Bias;
             step.BiasTasks = Math.Min(problem.Threads, problem.J);
-            ParallelFor.Run(step.BiasTasks, &Bias, &step);
+            ParallelFor.RunIfWorthwhile(step.BiasTasks, all * problem.Passes, &Bias, &step);
         }
 
         if (gradients.Input != null || gradients.Weight != null || gradients.Logits != null)

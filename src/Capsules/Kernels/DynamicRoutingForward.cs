@@ -57,7 +57,7 @@ internal static unsafe class DynamicRoutingForward<TSimd, TVector>
                 V = v,
                 Output = pass == problem.Passes - 1 ? output : null,
             };
-            ParallelFor.Run(problem.Blocks, &FinishBlock, &finish);
+            ParallelFor.RunIfWorthwhile(problem.Blocks, all * finish.Parts, &FinishBlock, &finish);
         }
     }
 

@@ -121,9 +121,12 @@ internal static unsafe class FusedRoutingCall
             Bias = options.HasBias ? TensorMemory.Floats(inputs[2]) : null,
             InitialLogits = Pointer(logits),
             Lanes = options.Lanes,
-            Threads = Math.Max(get_num_threads(), 1),
+            Threads = Threads(u.numel() * weight.size(1) * weight.size(3)),
         };
     }
+
+    /// <summary>Threads for a pass of so many products: waking one costs as much as it saves below about a hundred thousand.</summary>
+    private static int Threads(long products) => (int)Math.Clamp(products / 100_000, 1, Math.Max(get_num_threads(), 1));
 
     private static float* Pointer(Tensor? tensor) => tensor is null ? null : TensorMemory.Floats(tensor);
 

@@ -80,7 +80,9 @@ internal sealed class FusedRoutingFunction : autograd.SingleTensorFunction<Fused
             options.Leaky,
             options.GradientThroughAll);
         var wanted = inputs.Where((_, i) => options.RequiresGrad[i]).ToList();
-        var gradients = autograd.grad([output], wanted, [upstream], create_graph: true, allow_unused: true);
+
+        // TorchSharp frees the graph unless told to keep it, even while it creates the graph of the gradient, which needs it.
+        var gradients = autograd.grad([output], wanted, [upstream], retain_graph: true, create_graph: true, allow_unused: true);
         var next = 0;
         return options.RequiresGrad.ConvertAll(required => required ? Present(gradients[next++]) : null);
     }

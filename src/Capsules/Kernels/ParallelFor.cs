@@ -21,6 +21,21 @@ internal static unsafe class ParallelFor
         public GCHandle Failure;
     }
 
+    /// <summary>As <see cref="Run"/>, but on the calling thread where the tasks together touch too few floats to be worth waking others.</summary>
+    public static void RunIfWorthwhile(int tasks, long floats, delegate*<int, void*, void> task, void* state)
+    {
+        if (floats >= 256 * 1024)
+        {
+            Run(tasks, task, state);
+            return;
+        }
+
+        for (var number = 0; number < tasks; number++)
+        {
+            task(number, state);
+        }
+    }
+
     /// <summary>Calls <paramref name="task"/> with each number from 0 to <paramref name="tasks"/> - 1, in parallel.</summary>
     public static void Run(int tasks, delegate*<int, void*, void> task, void* state)
     {
