@@ -7,7 +7,10 @@ namespace Capsules;
 internal sealed class FusedRoutingFunction : autograd.SingleTensorFunction<FusedRoutingFunction>
 {
     private const string Options = "options";
-    private const string Kept = "kept";
+
+    // The gradients that the last call on this thread returned. See backward.
+    [ThreadStatic]
+    private static List<Tensor?>? _returned;
 
     public override string Name => "CapsulesFusedDynamicRouting";
 
@@ -28,6 +31,7 @@ internal sealed class FusedRoutingFunction : autograd.SingleTensorFunction<Fused
     {
         var options = (FusedRoutingOptions)ctx.get_data(Options);
         var results = new List<Tensor?>();
+        _returned?.ForEach(gradient => gradient?.Dispose());
 
         // An exception that leaves this method ends the process, so none may.
         try
@@ -42,7 +46,7 @@ internal sealed class FusedRoutingFunction : autograd.SingleTensorFunction<Fused
             {
                 var saved = ctx.get_saved_variables();
                 results.AddRange(Gradients(saved, upstream, options));
-                results.ForEach(result => result?.MoveToOuterDisposeScope());
+                results.ForEach(result => result?.DetachFromDisposeScope());
             }
         }
 #pragma warning disable CA1031
@@ -54,8 +58,9 @@ internal sealed class FusedRoutingFunction : autograd.SingleTensorFunction<Fused
         }
 
         // Until the engine has taken its own references these wrappers are all that keeps the gradients alive, and the
-        // collector does not see that native code is about to read them.
-        ctx.save_data(Kept, results.ToList());
+        // collector does not see that native code is about to read them. By the next call on this thread it has, so at most
+        // one call's wrappers stay, whatever dispose scope the caller has or has not.
+        _returned = results.ToList();
         results.Add(null);
         return results!;
     }
@@ -71,14 +76,15 @@ internal sealed class FusedRoutingFunction : autograd.SingleTensorFunction<Fused
     /// <summary>Gradients that can be differentiated themselves (create_graph): the kernel's cannot, torch's operations' can.</summary>
     private static List<Tensor?> DifferentiableGradients(List<Tensor> inputs, Tensor upstream, FusedRoutingOptions options)
     {
-        var output = DynamicRoutingTwin.Apply(
-            inputs[0],
-            inputs[1],
-            options.HasBias ? inputs[2] : null,
-            options.HasLogits ? inputs[^1] : null,
+        using var reference = new DynamicRouting(
             options.Iterations,
             options.Leaky,
-            options.GradientThroughAll);
+            options.GradientThroughAll ? RoutingGradient.AllIterations : RoutingGradient.LastIteration,
+            RoutingKernel.Reference);
+        var output = reference.Route(
+            new LinearVotes(inputs[0], inputs[1]),
+            options.HasBias ? inputs[2] : null,
+            options.HasLogits && options.Iterations > 0 ? inputs[^1] : null).Capsules;
         var wanted = inputs.Where((_, i) => options.RequiresGrad[i]).ToList();
 
         // TorchSharp frees the graph unless told to keep it, even while it creates the graph of the gradient, which needs it.
@@ -98,7 +104,7 @@ internal sealed class FusedRoutingFunction : autograd.SingleTensorFunction<Fused
             using var off = no_grad();
             var inputs = ctx.get_saved_variables();
             return Enumerable.Range(0, options.RequiresGrad.Count)
-                .Select(i => options.RequiresGrad[i] ? (Tensor?)full_like(inputs[i], double.NaN).MoveToOuterDisposeScope() : null)
+                .Select(i => options.RequiresGrad[i] ? (Tensor?)full_like(inputs[i], double.NaN).DetachFromDisposeScope() : null)
                 .ToList();
         }
 #pragma warning disable CA1031

@@ -59,8 +59,10 @@ internal sealed record RoutingCase(
     public Tensor Fused(IReadOnlyList<Tensor> inputs) =>
         FusedDynamicRouting.Apply(inputs[0], inputs[1], Bias ? inputs[2] : null, LogitsDims > 0 ? inputs[^1] : null, Iterations, Leaky, ThroughAll, Lanes);
 
+    /// <summary>The library's reference in torch operations, which has tests of its own. With 0 iterations it refuses logits, which the kernel then ignores.</summary>
     public Tensor Twin(IReadOnlyList<Tensor> inputs) =>
-        DynamicRoutingTwin.Apply(inputs[0], inputs[1], Bias ? inputs[2] : null, LogitsDims > 0 ? inputs[^1] : null, Iterations, Leaky, ThroughAll);
+        new DynamicRouting(Iterations, Leaky, ThroughAll ? RoutingGradient.AllIterations : RoutingGradient.LastIteration, RoutingKernel.Reference)
+            .Route(new LinearVotes(inputs[0], inputs[1]), Bias ? inputs[2] : null, LogitsDims > 0 && Iterations > 0 ? inputs[^1] : null).Capsules;
 
     /// <summary>The output, then the gradient of each input under a fixed upstream gradient; zeros where none flows.</summary>
     public static List<Tensor> OutputAndGradients(IReadOnlyList<Tensor> inputs, ScalarType dtype, Func<IReadOnlyList<Tensor>, Tensor> routing)
