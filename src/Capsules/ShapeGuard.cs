@@ -59,11 +59,26 @@ internal static class ShapeGuard
                 $"Convert one of them: {argument}.to(torch.ScalarType.{parameter.dtype}), or the module with .to(torch.ScalarType.{tensor.dtype}).", argument);
         }
 
-        if (tensor.device_type != parameter.device_type || tensor.device_index != parameter.device_index)
+        SameDevice(owner, tensor, argument, parameter, parameterName);
+    }
+
+    /// <summary>Throws unless two tensors are on one device.</summary>
+    public static void SameDevice(string owner, Tensor tensor, string argument, Tensor other, string otherName)
+    {
+        ArgumentNullException.ThrowIfNull(tensor, argument);
+        if (tensor.device_type != other.device_type || tensor.device_index != other.device_index)
         {
             throw new ArgumentException(
-                $"{owner} expected {argument} on {parameter.device}, as its {parameterName}, but got it on {tensor.device}. " +
-                $"Move one of them with .to(...).", argument);
+                $"{owner} expected {argument} on {other.device}, as {otherName}, but got it on {tensor.device}. Move one of them with .to(...).", argument);
+        }
+    }
+
+    /// <summary>Throws unless a module's dtype is a floating-point one.</summary>
+    public static void ParameterDtype(string owner, ScalarType? dtype)
+    {
+        if (dtype is not (null or ScalarType.Float16 or ScalarType.BFloat16 or ScalarType.Float32 or ScalarType.Float64))
+        {
+            throw new ArgumentException($"{owner} expected a floating-point dtype for its parameters, but got {dtype}.", nameof(dtype));
         }
     }
 
@@ -76,17 +91,23 @@ internal static class ShapeGuard
                 $"{owner} expected {argument} of dtype Int64, but got {labels.dtype}. Convert them with {argument}.to(torch.int64).", argument);
         }
 
-        if (labels.numel() == 0)
+        Range(owner, labels, argument, 0, classes - 1, $"for {classes} capsules");
+    }
+
+    /// <summary>Throws unless all values lie in [least, most].</summary>
+    public static void Range(string owner, Tensor values, string argument, long least, long most, string why)
+    {
+        if (values.numel() == 0)
         {
             return;
         }
 
         using var scope = NewDisposeScope();
-        var (least, most) = (labels.min().ToInt64(), labels.max().ToInt64());
-        if (least < 0 || most >= classes)
+        var range = stack([values.min().to(ScalarType.Float64), values.max().to(ScalarType.Float64)]).cpu().data<double>();      // one transfer
+        if (!(range[0] >= least && range[1] <= most))
         {
             throw new ArgumentException(
-                $"{owner} expected {argument} in [0, {classes - 1}] for {classes} capsules, but got values from {least} to {most}.", argument);
+                $"{owner} expected {argument} in [{least}, {most}], {why}, but got values from {range[0]} to {range[1]}.", argument);
         }
     }
 

@@ -27,7 +27,7 @@ public sealed class MaskedDecoder : nn.Module<Tensor, Tensor?, Tensor>
     /// <param name="device">The device. Default: the CPU.</param>
     /// <param name="dtype">The dtype. Default: float32.</param>
     /// <exception cref="ArgumentOutOfRangeException">A size is out of its range.</exception>
-    /// <exception cref="ArgumentException"><paramref name="outputShape"/> is empty.</exception>
+    /// <exception cref="ArgumentException"><paramref name="outputShape"/> is empty, or the dtype is not floating-point.</exception>
     public MaskedDecoder(
         long capsules,
         long capsuleDim,
@@ -57,6 +57,7 @@ public sealed class MaskedDecoder : nn.Module<Tensor, Tensor?, Tensor>
             ArgumentOutOfRangeException.ThrowIfLessThan(size, 1, nameof(hiddenSizes));
         }
 
+        ShapeGuard.ParameterDtype(nameof(MaskedDecoder), dtype);
         (Capsules, CapsuleDim, _outputShape) = (capsules, capsuleDim, [.. outputShape]);
         long[] widths = [capsules * capsuleDim, .. hiddenSizes, outputShape.Aggregate(1L, (product, size) => product * size)];
         layers = [];
@@ -65,7 +66,6 @@ public sealed class MaskedDecoder : nn.Module<Tensor, Tensor?, Tensor>
             var layer = nn.Linear(widths[i - 1], widths[i], device: device, dtype: dtype);
             if (preset == Preset.OfficialCode)
             {
-                using var noGrad = no_grad();
                 Initialize.TruncatedNormal(layer.weight!, 0.1);
                 nn.init.constant_(layer.bias!, 0.1);
             }
@@ -87,7 +87,7 @@ public sealed class MaskedDecoder : nn.Module<Tensor, Tensor?, Tensor>
     public long CapsuleDim { get; }
 
     /// <summary>The shape of one reconstruction, usually (C, H, W).</summary>
-    public IReadOnlyList<long> ImageShape => _outputShape;
+    public IReadOnlyList<long> OutputShape => _outputShape;
 
     /// <summary>Reconstructs one image a sample.</summary>
     /// <param name="input">Capsules (B, J, E).</param>
@@ -120,6 +120,8 @@ public sealed class MaskedDecoder : nn.Module<Tensor, Tensor?, Tensor>
     {
         CheckInput(input);
         ShapeGuard.Shape(nameof(MaskedDecoder), labels, nameof(labels), "B, K", [input.size(0), ShapeGuard.Any]);
+        ShapeGuard.SameDevice(nameof(MaskedDecoder), labels, nameof(labels), input, nameof(input));
+        ShapeGuard.Labels(nameof(MaskedDecoder), labels, nameof(labels), Capsules);
         using var scope = NewDisposeScope();
         var (batch, objects) = (input.size(0), labels.size(1));
         var repeated = input.unsqueeze(1).expand(batch, objects, Capsules, CapsuleDim).reshape(batch * objects, Capsules, CapsuleDim);

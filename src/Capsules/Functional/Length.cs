@@ -2,10 +2,6 @@ using static TorchSharp.torch;
 
 namespace Capsules;
 
-/// <summary>
-/// The library's pure functions, as torch.nn.functional is to torch.nn: <c>using F = Capsules.Functional;</c>.
-/// </summary>
-/// <remarks>Names are lower_snake_case, as torch's are: <c>F.squash</c> is to <see cref="Squash"/> what relu is to ReLU.</remarks>
 public static partial class Functional
 {
     /// <summary>The length (Euclidean norm) of every capsule, the probability that its entity is present.</summary>
@@ -28,18 +24,4 @@ public static partial class Functional
 
     // libtorch's vector_norm has the subgradient 0 at the zero vector built in (norm_backward masks the division by zero).
     private static Tensor Norm(Tensor x, long dim, bool keepdim) => linalg.vector_norm(x, 2.0, [dim], keepdim);
-
-    /// <summary>Half precisions widened to float32: squares and their sums do not fit in 8 or 11 bits.</summary>
-    internal static Tensor Wide(Tensor x) =>
-        x.dtype is ScalarType.Float16 or ScalarType.BFloat16 ? x.to_type(ScalarType.Float32) : x;
-
-    private static void CheckDim(string owner, Tensor tensor, string argument, long dim)
-    {
-        ShapeGuard.Floating(owner, tensor, argument);
-        if (dim < -tensor.dim() || dim >= tensor.dim())
-        {
-            throw new ArgumentException(
-                $"{owner} expected dim in [{-tensor.dim()}, {tensor.dim() - 1}] for {argument} of shape {ShapeGuard.Text(tensor.shape)}, but got {dim}.", nameof(dim));
-        }
-    }
 }

@@ -20,8 +20,8 @@ public static partial class Functional
     /// <param name="preset">The scale: the paper's sum over classes (default), or the authors' code.</param>
     /// <param name="reduction">Over the batch: mean (default), sum, or none, which gives (B).</param>
     /// <returns>A scalar, or (B) without reduction, in the dtype of <paramref name="lengths"/>.</returns>
-    /// <exception cref="ArgumentException">A shape, dtype or label does not fit.</exception>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="negativeWeight"/> is negative or the margins are not 0 &lt;= m- &lt;= m+ &lt;= 1.</exception>
+    /// <exception cref="ArgumentException">A shape, dtype, device or label does not fit.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="negativeWeight"/> is negative or infinite, or the margins are not 0 &lt;= m- &lt;= m+ &lt;= 1.</exception>
     public static Tensor margin_loss(
         Tensor lengths,
         Tensor target,
@@ -35,18 +35,24 @@ public static partial class Functional
         ShapeGuard.Shape(nameof(margin_loss), lengths, nameof(lengths), "B, J", [ShapeGuard.Any, ShapeGuard.Any],
             shape => shape.Length == 3 ? "Give the lengths of the capsules: Functional.length(capsules)." : null);
         ShapeGuard.Floating(nameof(margin_loss), lengths, nameof(lengths));
+        if (lengths.size(1) == 0)
+        {
+            throw new ArgumentException("margin_loss expected at least one class, but lengths are of none.", nameof(lengths));
+        }
+
         using var scope = NewDisposeScope();
 
-        var presence = Presence(lengths, target);
-        var present = (positiveMargin - lengths).clamp_min(0).square();
-        var absent = (lengths - negativeMargin).clamp_min(0).square();
+        var wide = Wide(lengths);
+        var presence = Presence(wide, target);
+        var present = (positiveMargin - wide).clamp_min(0).square();
+        var absent = (wide - negativeMargin).clamp_min(0).square();
         var loss = (presence * present + (1 - presence) * absent * negativeWeight).sum(dim: 1);       // (B)
         if (preset == Preset.OfficialCode)
         {
             loss *= 0.5 / lengths.size(1);
         }
 
-        return Reduce(loss, reduction).MoveToOuterDisposeScope();
+        return Reduce(loss, reduction).to_type(lengths.dtype).MoveToOuterDisposeScope();
     }
 
     internal static void CheckMargins(double positiveMargin, double negativeMargin, double negativeWeight)
@@ -57,27 +63,21 @@ public static partial class Functional
                 $"The margins must satisfy 0 <= negativeMargin <= positiveMargin <= 1, but got {negativeMargin} and {positiveMargin}.");
         }
 
-        if (!(negativeWeight >= 0))
+        if (!(negativeWeight >= 0 && double.IsFinite(negativeWeight)))
         {
-            throw new ArgumentOutOfRangeException(nameof(negativeWeight), negativeWeight, "negativeWeight must be at least 0.");
+            throw new ArgumentOutOfRangeException(nameof(negativeWeight), negativeWeight, "negativeWeight must be finite and at least 0.");
         }
     }
-
-    internal static Tensor Reduce(Tensor perSample, Reduction reduction) => reduction switch
-    {
-        Reduction.Mean => perSample.mean(),
-        Reduction.Sum => perSample.sum(),
-        _ => perSample,
-    };
 
     // Labels (B) or presence (B, J) to presence (B, J) in the dtype of the lengths.
     private static Tensor Presence(Tensor lengths, Tensor target)
     {
-        ArgumentNullException.ThrowIfNull(target);
+        ShapeGuard.SameDevice(nameof(margin_loss), target, nameof(target), lengths, nameof(lengths));
         var (batch, classes) = (lengths.size(0), lengths.size(1));
         if (target.dim() != 1)
         {
             ShapeGuard.Shape(nameof(margin_loss), target, nameof(target), "B, J", [batch, classes], _ => "Give Int64 labels (B) or presence (B, J).");
+            ShapeGuard.Range(nameof(margin_loss), target, nameof(target), 0, 1, "where 1 is a class that is present");
             return target.to_type(lengths.dtype);
         }
 

@@ -35,10 +35,15 @@ public static partial class Functional
     /// mask (B, J). Default (null): the longest capsule of each sample.
     /// </param>
     /// <returns>Capsules (B, J, E), zero except where kept.</returns>
-    /// <exception cref="ArgumentException">A shape, dtype or label does not fit.</exception>
+    /// <exception cref="ArgumentException">A shape, dtype, device or label does not fit.</exception>
     public static Tensor mask(Tensor capsules, Tensor? keep = null)
     {
         CheckCapsules(nameof(mask), capsules);
+        if (keep is not null)
+        {
+            ShapeGuard.SameDevice(nameof(mask), keep, nameof(keep), capsules, nameof(capsules));
+        }
+
         using var scope = NewDisposeScope();
         var chosen = keep is { dtype: ScalarType.Bool } ? CheckedMask(capsules, keep) : OneHot(capsules, keep ?? longest(capsules));
         return (capsules * chosen.to_type(capsules.dtype).unsqueeze(-1)).MoveToOuterDisposeScope();
@@ -65,12 +70,7 @@ public static partial class Functional
 
         ShapeGuard.Labels(nameof(mask), keep, nameof(keep), capsules.size(1));
         var classes = arange(capsules.size(1), ScalarType.Int64, keep.device);
-        return keep.reshape(capsules.size(0), -1, 1).eq(classes).any(1);      // (B, K, 1) = (J) -> (B, J)
-    }
-
-    internal static void CheckCapsules(string owner, Tensor capsules)
-    {
-        ShapeGuard.Shape(owner, capsules, nameof(capsules), "B, J, E", [ShapeGuard.Any, ShapeGuard.Any, ShapeGuard.Any]);
-        ShapeGuard.Floating(owner, capsules, nameof(capsules));
+        var sets = keep.dim() == 1 ? keep.unsqueeze(1) : keep;      // (B, K)
+        return sets.unsqueeze(2).eq(classes).any(1);                // (B, K, 1) = (J) -> (B, J)
     }
 }

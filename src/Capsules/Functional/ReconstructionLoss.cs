@@ -31,6 +31,7 @@ public static partial class Functional
                 "Give the decoder the image's (C, H, W) as its output shape.", nameof(image));
         }
 
+        ShapeGuard.SameDevice(nameof(reconstruction_loss), image, nameof(image), reconstruction, nameof(reconstruction));
         using var scope = NewDisposeScope();
         var square = (Wide(reconstruction) - Wide(image)).square();
         var loss = (square.dim() == 1 ? square : square.flatten(1).sum(dim: 1)) * weight;             // (B)
@@ -39,9 +40,9 @@ public static partial class Functional
 
     internal static void CheckReconstructionWeight(double weight)
     {
-        if (!(weight >= 0))
+        if (!(weight >= 0 && double.IsFinite(weight)))
         {
-            throw new ArgumentOutOfRangeException(nameof(weight), weight, "weight must be at least 0.");
+            throw new ArgumentOutOfRangeException(nameof(weight), weight, "weight must be finite and at least 0.");
         }
     }
 }

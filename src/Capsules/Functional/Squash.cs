@@ -14,12 +14,12 @@ public static partial class Functional
     /// <param name="s">Vectors of any shape with a floating-point dtype, usually (B, J, E).</param>
     /// <param name="dim">The dimension that holds a vector's entries. Default: the last.</param>
     /// <param name="eps">
-    /// Added to |s|^2 under the square root, at least 0. Default: 0, the equation as printed. Other implementations use
+    /// Added to |s|^2 under the square root: 0, or at least 1.2e-38. Default: 0, the equation as printed. Other implementations use
     /// 1e-7 (CapsNet-Keras) or 1e-9 (CapsNet-Tensorflow); set it to reproduce their numbers.
     /// </param>
     /// <returns>Squashed vectors of the shape and dtype of <paramref name="s"/>.</returns>
     /// <exception cref="ArgumentException"><paramref name="s"/> is not floating-point or lacks <paramref name="dim"/>.</exception>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="eps"/> is negative or not a number.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="eps"/> is out of its range.</exception>
     public static Tensor squash(Tensor s, long dim = -1, double eps = 0)
     {
         CheckDim(nameof(squash), s, nameof(s), dim);
@@ -38,9 +38,10 @@ public static partial class Functional
 
     internal static void CheckEps(double eps)
     {
-        if (!(eps >= 0))
+        const double SmallestNormalFloat32 = 1.17549435e-38;      // below, eps would vanish and the root's slope at 0 be infinite
+        if (!(eps == 0 || (eps >= SmallestNormalFloat32 && double.IsFinite(eps))))
         {
-            throw new ArgumentOutOfRangeException(nameof(eps), eps, "eps must be at least 0.");
+            throw new ArgumentOutOfRangeException(nameof(eps), eps, "eps must be 0, or finite and at least 1.2e-38.");
         }
     }
 }

@@ -68,7 +68,7 @@ internal static class FusedDynamicRouting
     /// <param name="leaky">Whether the softmax has one more entry, of logit 0, whose share goes nowhere.</param>
     /// <param name="gradientThroughAll">Whether gradients flow through every iteration, or the last coupling counts as constant.</param>
     /// <param name="lanes">Batch rows in a vector: 16, 8 or 4. Null chooses by machine and batch.</param>
-    /// <returns>Capsules v (B, J, E).</returns>
+    /// <returns>Capsules v (B, J, E), float32.</returns>
     public static Tensor Apply(
         Tensor u, Tensor weight, Tensor? bias, Tensor? logits, int iterations, bool leaky, bool gradientThroughAll, int? lanes = null)
     {
@@ -89,10 +89,12 @@ internal static class FusedDynamicRouting
             HasLogits = logits is not null,
             Lanes = RoutingProblem.LanesFor(u.size(0), lanes),
         };
-        foreach (var (_, tensor) in Named(u, weight, bias, logits))
+        foreach (var (name, tensor) in Named(u, weight, bias, logits))
         {
             inputs.Add(tensor);
-            options.RequiresGrad.Add(tensor.requires_grad);
+
+            // With the last coupling held constant nothing reaches the logits, as in the reference.
+            options.RequiresGrad.Add(tensor.requires_grad && (gradientThroughAll || name != nameof(logits)));
         }
 
         if (!is_grad_enabled() || !options.RequiresGrad.Contains(true))

@@ -24,11 +24,10 @@ internal sealed class FusedRoutingOptions
 /// <summary>From tensors to the kernel and back: dtypes, memory order, pointers, and the choice of vector width.</summary>
 internal static unsafe class FusedRoutingCall
 {
-    /// <summary>The capsules of <paramref name="inputs"/>: u, weight, and bias and logits where the options say so.</summary>
+    /// <summary>The capsules, in float32, of <paramref name="inputs"/>: u, weight, and bias and logits where the options say so.</summary>
     /// <remarks>To be called inside a dispose scope: temporaries stay in it.</remarks>
     public static Tensor Forward(List<Tensor> inputs, FusedRoutingOptions options, out Tensor? saved, bool save)
     {
-        var dtype = inputs[0].dtype;
         var prepared = inputs.ConvertAll(Prepare);
         var problem = Problem(prepared, options);
         var output = empty(problem.B, problem.J, problem.E, dtype: ScalarType.Float32);
@@ -51,7 +50,7 @@ internal static unsafe class FusedRoutingCall
         KeepAlive(prepared);
         GC.KeepAlive(output);
         GC.KeepAlive(saved);
-        return dtype == ScalarType.Float32 ? output : output.to(dtype);
+        return output;
     }
 
     /// <summary>The gradients of <paramref name="inputs"/>, null where none is required.</summary>

@@ -27,7 +27,10 @@ public sealed class CapsuleLayer : nn.Module<Tensor, Tensor>
     /// <param name="outCapsules">J, the output capsules, at least 1.</param>
     /// <param name="outDim">E, their dimension, at least 1.</param>
     /// <param name="routingIterations">Iterations of dynamic routing, at least 0. Default: 3. 0 couples uniformly.</param>
-    /// <param name="bias">Whether a bias is added to every output capsule's input in every iteration. Default: false, as in the paper.</param>
+    /// <param name="bias">
+    /// Whether a bias is added to every output capsule's input in every iteration. Default (null): as in the preset, none in
+    /// <see cref="Preset.Paper"/>, one in <see cref="Preset.OfficialCode"/>.
+    /// </param>
     /// <param name="leaky">Whether an orphan class takes part in the routing softmax. Default: false.</param>
     /// <param name="gradient">How far the gradient reaches through the iterations. Default: through all.</param>
     /// <param name="learnedLogits">Whether the initial routing logits are a parameter, zero at first. Default: false.</param>
@@ -44,14 +47,17 @@ public sealed class CapsuleLayer : nn.Module<Tensor, Tensor>
     /// <param name="device">The device. Default: the CPU.</param>
     /// <param name="dtype">The dtype. Default: float32.</param>
     /// <exception cref="ArgumentOutOfRangeException">A size is out of its range.</exception>
-    /// <exception cref="ArgumentException"><paramref name="sharedPositions"/> does not divide N.</exception>
+    /// <exception cref="ArgumentException">
+    /// <paramref name="sharedPositions"/> does not divide N, the dtype is not floating-point, or logits are to be learned that would
+    /// get no gradient.
+    /// </exception>
     public CapsuleLayer(
         long inCapsules,
         long inDim,
         long outCapsules,
         long outDim,
         int routingIterations = 3,
-        bool bias = false,
+        bool? bias = null,
         bool leaky = false,
         RoutingGradient gradient = RoutingGradient.AllIterations,
         bool learnedLogits = false,
@@ -71,14 +77,17 @@ public sealed class CapsuleLayer : nn.Module<Tensor, Tensor>
     /// <param name="outCapsules">J, the output capsules, at least 1.</param>
     /// <param name="outDim">E, their dimension, at least 1.</param>
     /// <param name="routing">The routing; it becomes part of this layer.</param>
-    /// <param name="bias">Whether there is a bias (J, E). Default: false.</param>
+    /// <param name="bias">Whether there is a bias (J, E). Default (null): as in the preset.</param>
     /// <param name="learnedLogits">Whether the initial routing logits are a parameter. Default: false.</param>
     /// <param name="sharedPositions">How many consecutive input capsules share their matrices, a divisor of N. Default: 1.</param>
     /// <param name="preset">Initialisation, as in the other constructor.</param>
     /// <param name="device">The device. Default: the CPU.</param>
     /// <param name="dtype">The dtype. Default: float32.</param>
     /// <exception cref="ArgumentOutOfRangeException">A size is out of its range.</exception>
-    /// <exception cref="ArgumentException"><paramref name="sharedPositions"/> does not divide N.</exception>
+    /// <exception cref="ArgumentException">
+    /// <paramref name="sharedPositions"/> does not divide N, the dtype is not floating-point, or logits are to be learned that would
+    /// get no gradient.
+    /// </exception>
     /// <exception cref="ArgumentNullException"><paramref name="routing"/> is null.</exception>
     public CapsuleLayer(
         long inCapsules,
@@ -86,7 +95,7 @@ public sealed class CapsuleLayer : nn.Module<Tensor, Tensor>
         long outCapsules,
         long outDim,
         Routing routing,
-        bool bias = false,
+        bool? bias = null,
         bool learnedLogits = false,
         long sharedPositions = 1,
         Preset preset = Preset.Paper,
@@ -107,9 +116,19 @@ public sealed class CapsuleLayer : nn.Module<Tensor, Tensor>
                 "Give the height times the width of the primary capsules' grid.", nameof(sharedPositions));
         }
 
+        if (learnedLogits && routing is (DynamicRouting { Iterations: 0 } or DynamicRouting { Gradient: RoutingGradient.LastIteration }))
+        {
+            throw new ArgumentException(
+                "CapsuleLayer's learned logits get no gradient from routing with 0 iterations or through the last iteration only. " +
+                "Use at least 1 iteration and RoutingGradient.AllIterations, or learnedLogits: false.", nameof(learnedLogits));
+        }
+
+        ShapeGuard.ParameterDtype(nameof(CapsuleLayer), dtype);
         (InCapsules, InDim, OutCapsules, OutDim) = (inCapsules, inDim, outCapsules, outDim);
         weight = Initialize.Parameter([inCapsules / sharedPositions, outCapsules, inDim, outDim], device, dtype, w => DrawWeight(w, preset));
-        this.bias = bias ? Initialize.Parameter([outCapsules, outDim], device, dtype, b => nn.init.constant_(b, preset == Preset.OfficialCode ? 0.1 : 0)) : null;
+        this.bias = bias ?? preset == Preset.OfficialCode
+            ? Initialize.Parameter([outCapsules, outDim], device, dtype, b => nn.init.constant_(b, preset == Preset.OfficialCode ? 0.1 : 0))
+            : null;
         logits = learnedLogits ? Initialize.Parameter([inCapsules, outCapsules], device, dtype, b => nn.init.zeros_(b)) : null;
         this.routing = routing;
         RegisterComponents();
@@ -165,6 +184,12 @@ public sealed class CapsuleLayer : nn.Module<Tensor, Tensor>
                 _ => null,
             });
         ShapeGuard.Like(nameof(CapsuleLayer), input, nameof(input), weight, nameof(weight));
+        if (initialLogits is not null)
+        {
+            DynamicRouting.CheckLogits(nameof(CapsuleLayer), initialLogits, nameof(initialLogits), input.size(0), InCapsules, OutCapsules);
+            ShapeGuard.Like(nameof(CapsuleLayer), initialLogits, nameof(initialLogits), weight, nameof(weight));
+        }
+
         using var scope = NewDisposeScope();
         var prior = logits is not null && initialLogits is not null ? logits + initialLogits : logits ?? initialLogits;
         var result = routing.Route(new LinearVotes(input, weight), bias, prior, activations, coupling);

@@ -52,18 +52,20 @@ public static class Initialize
     /// <para>By the inverse of its distribution function. TorchSharp 0.107.0's trunc_normal_ gives nothing but +-std.</para>
     /// <para>The initialisation of the 2017 authors' code: 0.05 for the first convolution, 0.1 elsewhere.</para>
     /// </remarks>
-    /// <param name="tensor">The tensor that is overwritten; a parameter needs torch.no_grad() around the call.</param>
-    /// <param name="std">The standard deviation before truncation (it is 0.8796 of this after), at least 0.</param>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="std"/> is negative or not a number.</exception>
+    /// <param name="tensor">The tensor that is overwritten, of a floating-point dtype.</param>
+    /// <param name="std">The standard deviation before truncation (it is 0.8796 of this after), finite and at least 0.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="std"/> is negative, infinite or not a number.</exception>
+    /// <exception cref="ArgumentException"><paramref name="tensor"/> is not floating-point.</exception>
     public static void TruncatedNormal(Tensor tensor, double std)
     {
-        ArgumentNullException.ThrowIfNull(tensor);
-        if (!(std >= 0))
+        ShapeGuard.Floating(nameof(TruncatedNormal), tensor, nameof(tensor));
+        if (!(std >= 0 && double.IsFinite(std)))
         {
-            throw new ArgumentOutOfRangeException(nameof(std), std, "std must be at least 0.");
+            throw new ArgumentOutOfRangeException(nameof(std), std, "std must be finite and at least 0.");
         }
 
         const double WithinTwo = 0.95449973610364158;      // erf(2 / sqrt(2))
+        using var noGrad = no_grad();
         tensor.uniform_(-WithinTwo, WithinTwo).erfinv_().mul_(std * Math.Sqrt(2)).clamp_(-2 * std, 2 * std);
     }
 

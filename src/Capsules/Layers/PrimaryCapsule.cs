@@ -8,7 +8,8 @@ namespace Capsules;
 /// <para>u = squash(activation(scale * (weight * x) + bias)). Image (B, C, H, W) to capsules (B, N, D) with N = types * h * w.
 /// Capsules are ordered type first, then row, then column; the D entries of one capsule are D neighbouring channels, those of
 /// its type, at one position.</para>
-/// <para>State dict: <c>weight</c> (T * D, C, kh, kw), <c>bias</c> (T * D) where there is one.</para>
+/// <para>State dict: <c>weight</c> (T * D, C, kh, kw), <c>bias</c> (T * D) where there is one, and under <c>activation.</c> what
+/// the activation has of its own.</para>
 /// <para>Sabour, Frosst, Hinton, "Dynamic Routing Between Capsules", 2017, section 4: "a convolution layer with Eq. 1 as its
 /// block non-linearity". The authors' code routes from one lower capsule to all types with one iteration, which
 /// scales the convolution by 1 / types before the bias; <see cref="Preset.OfficialCode"/> does too.</para>
@@ -33,7 +34,7 @@ public sealed class PrimaryCapsule : nn.Module<Tensor, Tensor>
     /// <param name="padding">Zeros on every side, at least 0. Default: 0.</param>
     /// <param name="dilation">The distance between kernel elements, at least 1. Default: 1.</param>
     /// <param name="bias">Whether there is a bias. Default: true.</param>
-    /// <param name="activation">A module on the convolution's output before squash. Default: none, as in the paper; some ports use ReLU.</param>
+    /// <param name="activation">A module that keeps the shape, on the convolution's output before squash. Default: none, as in the paper; some ports use ReLU.</param>
     /// <param name="preset">
     /// <see cref="Preset.Paper"/> (default): weights and bias as PyTorch's Conv2d draws them (Kaiming uniform, a = sqrt(5)),
     /// since the paper gives none. <see cref="Preset.OfficialCode"/>: truncated normal of standard deviation 0.1, bias 0.1,
@@ -42,6 +43,7 @@ public sealed class PrimaryCapsule : nn.Module<Tensor, Tensor>
     /// <param name="device">The device. Default: the CPU.</param>
     /// <param name="dtype">The dtype. Default: float32.</param>
     /// <exception cref="ArgumentOutOfRangeException">A size is out of its range.</exception>
+    /// <exception cref="ArgumentException">The dtype is not floating-point.</exception>
     public PrimaryCapsule(
         long inChannels,
         long capsuleTypes = 32,
@@ -74,14 +76,15 @@ public sealed class PrimaryCapsule : nn.Module<Tensor, Tensor>
     /// <param name="device">The device. Default: the CPU.</param>
     /// <param name="dtype">The dtype. Default: float32.</param>
     /// <exception cref="ArgumentOutOfRangeException">A size is out of its range.</exception>
+    /// <exception cref="ArgumentException">The dtype is not floating-point.</exception>
     public PrimaryCapsule(
         long inChannels,
         long capsuleTypes,
         long capsuleDim,
-        (long, long) kernelSize,
-        (long, long) stride,
-        (long, long) padding,
-        (long, long) dilation,
+        (long Height, long Width) kernelSize,
+        (long Height, long Width) stride,
+        (long Height, long Width) padding,
+        (long Height, long Width) dilation,
         bool bias = true,
         nn.Module<Tensor, Tensor>? activation = null,
         Preset preset = Preset.Paper,
@@ -96,6 +99,7 @@ public sealed class PrimaryCapsule : nn.Module<Tensor, Tensor>
         AtLeast(stride, 1, nameof(stride));
         AtLeast(padding, 0, nameof(padding));
         AtLeast(dilation, 1, nameof(dilation));
+        ShapeGuard.ParameterDtype(nameof(PrimaryCapsule), dtype);
         (InChannels, CapsuleTypes, CapsuleDim) = (inChannels, capsuleTypes, capsuleDim);
         (_kernel, _stride, _padding, _dilation) = (kernelSize, stride, padding, dilation);
         _scale = preset == Preset.OfficialCode ? 1.0 / capsuleTypes : 1.0;
@@ -150,10 +154,20 @@ public sealed class PrimaryCapsule : nn.Module<Tensor, Tensor>
         var (h, w) = Grid(input.size(2), input.size(3), nameof(input));
 
         using var scope = NewDisposeScope();
-        var kernel = _scale == 1 ? weight : weight * _scale;      // 20 times fewer elements than the convolution's output
-        var x = nn.functional.conv2d(input, kernel, bias,
+        var x = nn.functional.conv2d(input, weight, _scale == 1 ? bias : null,
             [_stride.H, _stride.W], [_padding.H, _padding.W], [_dilation.H, _dilation.W]);
-        x = activation is null ? x : activation.call(x);
+        if (_scale != 1)
+        {
+            x = bias is null ? x * _scale : x * _scale + bias.view(1, -1, 1, 1);
+        }
+
+        if (activation is not null)
+        {
+            var shape = x.shape;
+            x = activation.call(x);
+            ShapeGuard.Shape(nameof(PrimaryCapsule), x, nameof(activation), "B, T * D, H, W", shape, _ => "The activation must keep the shape.");
+        }
+
         x = x.reshape(input.size(0), CapsuleTypes, CapsuleDim, h * w).transpose(2, 3);      // (B, T, D, P) -> (B, T, P, D)
         return Functional.squash(x.reshape(input.size(0), CapsuleTypes * h * w, CapsuleDim)).MoveToOuterDisposeScope();
     }

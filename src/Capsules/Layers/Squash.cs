@@ -7,8 +7,8 @@ public sealed class Squash : nn.Module<Tensor, Tensor>
 {
     /// <summary>Makes the module.</summary>
     /// <param name="dim">The dimension that holds a vector's entries. Default: the last.</param>
-    /// <param name="eps">Added to |s|^2 under the square root, at least 0. Default: 0.</param>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="eps"/> is negative or not a number.</exception>
+    /// <param name="eps">Added to |s|^2 under the square root: 0 (default), or at least 1.2e-38.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="eps"/> is out of its range.</exception>
     public Squash(long dim = -1, double eps = 0) : base(nameof(Squash))
     {
         Functional.CheckEps(eps);

@@ -66,7 +66,7 @@ public sealed class DynamicRouting : Routing
         {
             var all = Gradient == RoutingGradient.AllIterations;
             var capsules = FusedDynamicRouting.Apply(linear.Input, linear.Weight, bias, logits, Iterations, Leaky, all);
-            return new RoutingResult(capsules.to_type(votes.Dtype)).MoveToOuterDisposeScope();
+            return new RoutingResult(capsules).MoveToOuterDisposeScope();
         }
 
         bias = bias is null ? null : Functional.Wide(bias);
@@ -78,7 +78,7 @@ public sealed class DynamicRouting : Routing
 
         var c = Gradient == RoutingGradient.AllIterations ? Coupling(votes, bias, logits) : CouplingWithoutGradient(votes, bias, logits);
         var v = Squashed(c is null ? UniformSum(votes) : votes.WeightedSum(c), bias);
-        return new RoutingResult(v, Coupling: coupling ? c ?? UniformCoupling(votes) : null).MoveToOuterDisposeScope();
+        return new RoutingResult(v, coupling: coupling ? c ?? UniformCoupling(votes) : null).MoveToOuterDisposeScope();
     }
 
     private bool IsFused(Votes votes, Tensor? bias, Tensor? logits, bool coupling, [NotNullWhen(true)] out LinearVotes? linear)
@@ -142,7 +142,7 @@ public sealed class DynamicRouting : Routing
         full([votes.Batch, votes.InCapsules, votes.OutCapsules], UniformCoefficient(votes), votes.Dtype, votes.Device);
 
     private RoutingResult Uniform(Votes votes, Tensor? bias, bool coupling) =>
-        new(Squashed(UniformSum(votes), bias), Coupling: coupling ? UniformCoupling(votes) : null);
+        new(Squashed(UniformSum(votes), bias), coupling: coupling ? UniformCoupling(votes) : null);
 
     private void Check(Votes votes, Tensor? bias, Tensor? logits, Tensor? activations)
     {
@@ -155,6 +155,7 @@ public sealed class DynamicRouting : Routing
         if (bias is not null)
         {
             ShapeGuard.Shape(nameof(DynamicRouting), bias, nameof(bias), "J, E", [votes.OutCapsules, votes.OutDim]);
+            CheckLike(votes, bias, nameof(bias));
         }
 
         if (logits is null)
@@ -167,14 +168,36 @@ public sealed class DynamicRouting : Routing
             throw new ArgumentException("DynamicRouting with 0 iterations couples uniformly and cannot use logits. Use 1 iteration to couple by the logits alone.", nameof(logits));
         }
 
+        CheckLogits(nameof(DynamicRouting), logits, nameof(logits), votes.Batch, votes.InCapsules, votes.OutCapsules);
+        CheckLike(votes, logits, nameof(logits));
+    }
+
+    /// <summary>Throws unless logits are (N, J) or (B, N, J).</summary>
+    internal static void CheckLogits(string owner, Tensor logits, string argument, long batch, long inCapsules, long outCapsules)
+    {
         if (logits.dim() == 3)
         {
-            ShapeGuard.Shape(nameof(DynamicRouting), logits, nameof(logits), "B, N, J", [votes.Batch, votes.InCapsules, votes.OutCapsules]);
+            ShapeGuard.Shape(owner, logits, argument, "B, N, J", [batch, inCapsules, outCapsules]);
         }
         else
         {
-            ShapeGuard.Shape(nameof(DynamicRouting), logits, nameof(logits), "N, J", [votes.InCapsules, votes.OutCapsules],
-                _ => "Logits may also be (B, N, J).");
+            ShapeGuard.Shape(owner, logits, argument, "N, J", [inCapsules, outCapsules], _ => "Logits may also be (B, N, J).");
+        }
+    }
+
+    private static void CheckLike(Votes votes, Tensor tensor, string argument)
+    {
+        ShapeGuard.Floating(nameof(DynamicRouting), tensor, argument);
+        if (Functional.Wide(tensor.dtype) != votes.Dtype)
+        {
+            throw new ArgumentException(
+                $"DynamicRouting computes in {votes.Dtype}, as the votes, but {argument} is {tensor.dtype}. Convert it with {argument}.to(torch.ScalarType.{votes.Dtype}).",
+                argument);
+        }
+
+        if (tensor.device_type != votes.Device.type || tensor.device_index != votes.Device.index)
+        {
+            throw new ArgumentException($"DynamicRouting expected {argument} on {votes.Device}, as the votes, but got it on {tensor.device}.", argument);
         }
     }
 }

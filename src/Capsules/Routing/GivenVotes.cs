@@ -7,14 +7,14 @@ public sealed class GivenVotes : Votes
 {
     private readonly Tensor _votes;
 
-    /// <summary>Wraps votes; half precisions are widened to float32.</summary>
+    /// <summary>Wraps votes; results of half precisions are float32.</summary>
     /// <param name="votes">Votes u_hat (B, N, J, E) with a floating-point dtype.</param>
     /// <exception cref="ArgumentException"><paramref name="votes"/> is not 4-dimensional or not floating-point.</exception>
     public GivenVotes(Tensor votes)
     {
         ShapeGuard.Shape(nameof(GivenVotes), votes, nameof(votes), "B, N, J, E", [ShapeGuard.Any, ShapeGuard.Any, ShapeGuard.Any, ShapeGuard.Any]);
         ShapeGuard.Floating(nameof(GivenVotes), votes, nameof(votes));
-        _votes = Functional.Wide(votes);
+        _votes = votes;
     }
 
     /// <inheritdoc/>
@@ -30,28 +30,38 @@ public sealed class GivenVotes : Votes
     public override long OutDim => _votes.size(3);
 
     /// <inheritdoc/>
-    public override ScalarType Dtype => _votes.dtype;
+    public override ScalarType Dtype => Functional.Wide(_votes.dtype);
 
     /// <inheritdoc/>
     public override Device Device => _votes.device;
 
     /// <inheritdoc/>
-    public override Tensor Sum() => _votes.sum(dim: 1);
+    public override Tensor Sum()
+    {
+        using var scope = NewDisposeScope();
+        return Functional.Wide(_votes).sum(dim: 1).MoveToOuterDisposeScope();
+    }
 
     /// <inheritdoc/>
     public override Tensor WeightedSum(Tensor coupling)
     {
         ShapeGuard.Shape(nameof(GivenVotes), coupling, nameof(coupling), "B, N, J", [Batch, InCapsules, OutCapsules]);
-        return einsum("bnj,bnje->bje", coupling, _votes);
+        using var scope = NewDisposeScope();
+        return einsum("bnj,bnje->bje", coupling, Functional.Wide(_votes)).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
     public override Tensor Agreement(Tensor outputs)
     {
         ShapeGuard.Shape(nameof(GivenVotes), outputs, nameof(outputs), "B, J, E", [Batch, OutCapsules, OutDim]);
-        return einsum("bje,bnje->bnj", outputs, _votes);
+        using var scope = NewDisposeScope();
+        return einsum("bje,bnje->bnj", outputs, Functional.Wide(_votes)).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
-    public override Tensor Materialize() => _votes.alias();
+    public override Tensor Materialize()
+    {
+        using var scope = NewDisposeScope();
+        return Functional.Wide(_votes).alias().MoveToOuterDisposeScope();
+    }
 }

@@ -6,13 +6,10 @@ namespace Capsules;
 /// <remarks>
 /// <para>Every operation is one contraction over input and weights. The largest intermediate result is (B, N, J, D), made
 /// only by <see cref="WeightedSum"/> and <see cref="Agreement"/>; neither inputs nor weights are tiled.</para>
-/// <para>float16 and bfloat16 are widened to float32, since sums over thousands of votes do not fit in their 8 or 11 bits.</para>
+/// <para>Results of float16 and bfloat16 are float32, since sums over thousands of votes do not fit in their 8 or 11 bits.</para>
 /// </remarks>
 public sealed class LinearVotes : Votes
 {
-    private readonly Tensor _u;         // (B, G, P, D): P consecutive input capsules share one of G groups of matrices
-    private readonly Tensor _weight;    // (G, J, D, E)
-
     /// <summary>Makes the votes of <paramref name="input"/> through <paramref name="weight"/>.</summary>
     /// <param name="input">Input capsules u (B, N, D).</param>
     /// <param name="weight">
@@ -34,8 +31,6 @@ public sealed class LinearVotes : Votes
         }
 
         (Input, Weight) = (input, weight);
-        _u = Functional.Wide(input).reshape(input.size(0), groups, capsules / groups, input.size(2));
-        _weight = Functional.Wide(weight);
     }
 
     /// <summary>The input capsules u (B, N, D), as given.</summary>
@@ -57,21 +52,26 @@ public sealed class LinearVotes : Votes
     public override long OutDim => Weight.size(3);
 
     /// <inheritdoc/>
-    public override ScalarType Dtype => _weight.dtype;
+    public override ScalarType Dtype => Functional.Wide(Weight.dtype);
 
     /// <inheritdoc/>
     public override Device Device => Weight.device;
 
     /// <inheritdoc/>
-    public override Tensor Sum() => einsum("bgpd,gjde->bje", _u, _weight);
+    public override Tensor Sum()
+    {
+        using var scope = NewDisposeScope();
+        return einsum("bgpd,gjde->bje", GroupedInput(), WideWeight()).MoveToOuterDisposeScope();
+    }
 
     /// <inheritdoc/>
     public override Tensor WeightedSum(Tensor coupling)
     {
         ShapeGuard.Shape(nameof(LinearVotes), coupling, nameof(coupling), "B, N, J", [Batch, InCapsules, OutCapsules]);
         using var scope = NewDisposeScope();
-        var scaled = einsum("bgpj,bgpd->bgjd", coupling.reshape(Batch, _u.size(1), _u.size(2), OutCapsules), _u);
-        return einsum("bgjd,gjde->bje", scaled, _weight).MoveToOuterDisposeScope();
+        var u = GroupedInput();
+        var scaled = einsum("bgpj,bgpd->bgjd", coupling.reshape(Batch, u.size(1), u.size(2), OutCapsules), u);
+        return einsum("bgjd,gjde->bje", scaled, WideWeight()).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
@@ -79,14 +79,23 @@ public sealed class LinearVotes : Votes
     {
         ShapeGuard.Shape(nameof(LinearVotes), outputs, nameof(outputs), "B, J, E", [Batch, OutCapsules, OutDim]);
         using var scope = NewDisposeScope();
-        var expected = einsum("bje,gjde->bgjd", outputs, _weight);      // W_ij v_j: the input that would agree
-        return einsum("bgjd,bgpd->bgpj", expected, _u).reshape(Batch, InCapsules, OutCapsules).MoveToOuterDisposeScope();
+        var expected = einsum("bje,gjde->bgjd", outputs, WideWeight());      // W_ij v_j: the input that would agree
+        return einsum("bgjd,bgpd->bgpj", expected, GroupedInput()).reshape(Batch, InCapsules, OutCapsules).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
     public override Tensor Materialize()
     {
         using var scope = NewDisposeScope();
-        return einsum("bgpd,gjde->bgpje", _u, _weight).reshape(Batch, InCapsules, OutCapsules, OutDim).MoveToOuterDisposeScope();
+        return einsum("bgpd,gjde->bgpje", GroupedInput(), WideWeight()).reshape(Batch, InCapsules, OutCapsules, OutDim).MoveToOuterDisposeScope();
     }
+
+    // (B, G, P, D): P consecutive input capsules share one of G groups of matrices.
+    private Tensor GroupedInput()
+    {
+        var groups = Weight.size(0);
+        return Functional.Wide(Input).reshape(Batch, groups, InCapsules / groups, Input.size(2));
+    }
+
+    private Tensor WideWeight() => Functional.Wide(Weight);
 }

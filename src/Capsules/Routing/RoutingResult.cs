@@ -2,15 +2,28 @@ using static TorchSharp.torch;
 
 namespace Capsules;
 
-/// <summary>What routing gives: the output capsules and what is known about them.</summary>
-/// <param name="Capsules">Output capsules (B, J, E).</param>
-/// <param name="Activations">Their activations (B, J), or null where a capsule's activation is its length.</param>
-/// <param name="Coupling">
-/// The coupling coefficients (B, N, J) that made the capsules, when asked for, else null. Rows sum to 1 over the output
-/// capsules; with leaky routing, to at most 1.
-/// </param>
-public sealed record RoutingResult(Tensor Capsules, Tensor? Activations = null, Tensor? Coupling = null) : IDisposable
+/// <summary>What routing gives: the output capsules and what is known about them. It owns its tensors.</summary>
+public sealed class RoutingResult : IDisposable
 {
+    /// <summary>Collects what a routing computed.</summary>
+    /// <param name="capsules">Output capsules (B, J, E).</param>
+    /// <param name="activations">Their activations (B, J); null (default) where a capsule's activation is its length.</param>
+    /// <param name="coupling">The coupling coefficients (B, N, J), when asked for; null by default.</param>
+    public RoutingResult(Tensor capsules, Tensor? activations = null, Tensor? coupling = null) =>
+        (Capsules, Activations, Coupling) = (capsules, activations, coupling);
+
+    /// <summary>Output capsules (B, J, E).</summary>
+    public Tensor Capsules { get; }
+
+    /// <summary>Their activations (B, J), or null where a capsule's activation is its length.</summary>
+    public Tensor? Activations { get; }
+
+    /// <summary>
+    /// The coupling coefficients (B, N, J) that made the capsules, when asked for, else null. Rows sum to 1 over the output
+    /// capsules; with leaky routing, to at most 1.
+    /// </summary>
+    public Tensor? Coupling { get; }
+
     /// <summary>Disposes all tensors of the result.</summary>
     public void Dispose()
     {

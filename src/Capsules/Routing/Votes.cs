@@ -4,12 +4,12 @@ namespace Capsules;
 
 /// <summary>
 /// The votes u_hat of N input capsules for J output capsules, as routing sees them: lazily, so that no algorithm has to
-/// build the tensor (B, N, J, E) that is 20 times larger than what it is made of.
+/// build the tensor (B, N, J, E), at the 2017 sizes 20 times larger than the input capsules.
 /// </summary>
 /// <remarks>
 /// <para>A vote is u_hat[b,i,j,:] = u[b,i,:] W[i,j,:,:], the prediction of input capsule i for output capsule j. What
 /// routing needs of the votes are sums over i and agreements with an output vector; both are contractions of u and W.</para>
-/// <para>Votes hold no tensors of their own beyond those they were made from and are used within one forward pass.
+/// <para>Votes own no tensor: they refer to those they were made from and are used within one forward pass.
 /// Results belong to the caller's dispose scope.</para>
 /// <para>Sabour, Frosst, Hinton, "Dynamic Routing Between Capsules", 2017, equation 2: "prediction vectors".</para>
 /// </remarks>

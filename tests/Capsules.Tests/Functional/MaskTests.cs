@@ -53,6 +53,22 @@ public class MaskTests
         capsules.grad!.ToDoubles().Should().Equal(1, 1, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0);
     }
 
+    [Fact]
+    public void Mask_EmptyBatch_IsEmpty()
+    {
+        using var scope = NewDisposeScope();
+        F.mask(zeros(0, 3, 2), zeros([0], int64)).shape.Should().Equal(0, 3, 2);
+        F.mask(zeros(0, 3, 2)).shape.Should().Equal(0, 3, 2);
+    }
+
+    [Fact]
+    public void Mask_LabelsOnAnotherDevice_ThrowsInWords()
+    {
+        using var scope = NewDisposeScope();
+        var act = () => F.mask(Capsules(), zeros([2], int64, device: META));
+        act.Should().Throw<ArgumentException>().WithMessage("mask expected keep on cpu, as capsules, but got it on meta. Move one of them with .to(...).*");
+    }
+
     [Theory]
     [InlineData(3)]
     [InlineData(-1)]
@@ -60,7 +76,7 @@ public class MaskTests
     {
         using var scope = NewDisposeScope();
         var act = () => F.mask(Capsules(), tensor([0L, label]));
-        act.Should().Throw<ArgumentException>().WithMessage("mask expected keep in [0, 2] for 3 capsules, but got values from *");
+        act.Should().Throw<ArgumentException>().WithMessage("mask expected keep in [0, 2], for 3 capsules, but got values from *");
     }
 
     [Fact]

@@ -109,10 +109,11 @@ public class SquashTests
     [Theory]
     [InlineData(-1e-9)]
     [InlineData(double.NaN)]
+    [InlineData(1e-50)]
     public void Squash_BadEps_Throws(double eps)
     {
         using var s = ones(2);
-        ((Action)(() => F.squash(s, eps: eps))).Should().Throw<ArgumentOutOfRangeException>().WithMessage("eps must be at least 0.*");
+        ((Action)(() => F.squash(s, eps: eps))).Should().Throw<ArgumentOutOfRangeException>().WithMessage("eps must be 0, or finite and at least 1.2e-38.*");
         ((Action)(() => new Squash(eps: eps))).Should().Throw<ArgumentOutOfRangeException>();
     }
 }

@@ -69,7 +69,7 @@ internal sealed record RoutingCase(
     {
         var leaves = inputs.Select(input => input.detach().to(dtype).clone().requires_grad_(true)).ToList();
         var output = routing(leaves);
-        var upstream = (arange(output.numel(), dtype: ScalarType.Float64) * 1.7).sin().reshape(output.shape).to(dtype);
+        var upstream = (arange(output.numel(), dtype: ScalarType.Float64) * 1.7).sin().reshape(output.shape).to(output.dtype);
         var gradients = autograd.grad([output], leaves, [upstream], allow_unused: true);
         var results = new List<Tensor> { output.detach() };
         results.AddRange(gradients.Select((gradient, i) => gradient is null || gradient.IsInvalid ? zeros_like(leaves[i]) : gradient));

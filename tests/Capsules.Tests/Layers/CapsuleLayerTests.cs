@@ -177,6 +177,45 @@ public class CapsuleLayerTests
         ((Action)(() => new CapsuleLayer(n, d, j, e, iterations))).Should().Throw<ArgumentOutOfRangeException>();
 
     [Fact]
+    public void CapsuleLayer_InitialLogitsThatWouldBroadcast_Throws()
+    {
+        using var scope = NewDisposeScope();
+        using var layer = new CapsuleLayer(4, 3, 2, 3, learnedLogits: true);
+        var act = () => layer.Route(randn(2, 4, 3), zeros(1, 2));
+        act.Should().Throw<ArgumentException>().WithMessage("CapsuleLayer expected initialLogits of shape (N, J) = (4, 2), but got (1, 2). Logits may also be (B, N, J).*");
+    }
+
+    [Fact]
+    public void CapsuleLayer_InitialLogitsOfAnotherDtype_Throws()
+    {
+        using var scope = NewDisposeScope();
+        using var layer = new CapsuleLayer(4, 3, 2, 3);
+        var act = () => layer.Route(randn(2, 4, 3), zeros([4, 2], float64));
+        act.Should().Throw<ArgumentException>().WithMessage("CapsuleLayer expected initialLogits of dtype Float32, as its weight, but got Float64.*");
+    }
+
+    [Theory]
+    [InlineData(0, RoutingGradient.AllIterations)]
+    [InlineData(3, RoutingGradient.LastIteration)]
+    public void CapsuleLayer_LearnedLogitsThatCannotLearn_Throws(int iterations, RoutingGradient gradient) =>
+        ((Action)(() => new CapsuleLayer(4, 3, 2, 3, iterations, gradient: gradient, learnedLogits: true))).Should().Throw<ArgumentException>()
+            .WithMessage("CapsuleLayer's learned logits get no gradient from routing with 0 iterations or through the last iteration only.*");
+
+    [Fact]
+    public void CapsuleLayer_OfficialCode_HasABiasOfATenthByItself()
+    {
+        using var layer = new CapsuleLayer(4, 3, 2, 3, preset: Preset.OfficialCode);
+        layer.state_dict()["bias"].ToDoubles().Should().OnlyContain(b => Math.Abs(b - 0.1) < 1e-7);
+        using var without = new CapsuleLayer(4, 3, 2, 3, preset: Preset.OfficialCode, bias: false);
+        without.state_dict().Keys.Should().Equal("weight");
+    }
+
+    [Fact]
+    public void CapsuleLayer_IntegerDtype_Throws() =>
+        ((Action)(() => new CapsuleLayer(1, 1, 1, 1, dtype: int64))).Should().Throw<ArgumentException>()
+            .WithMessage("CapsuleLayer expected a floating-point dtype for its parameters, but got Int64.*");
+
+    [Fact]
     public void CapsuleLayer_NoRouting_Throws() =>
         ((Action)(() => new CapsuleLayer(1, 1, 1, 1, routing: null!))).Should().Throw<ArgumentNullException>();
 }

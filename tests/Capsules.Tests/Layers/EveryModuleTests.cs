@@ -183,6 +183,29 @@ public class EveryModuleTests
         }
     }
 
+    [Theory]
+    [MemberData(nameof(Modules))]
+    public void Module_MovedToCuda_GivesWhatTheCpuGives(string name)
+    {
+        Assert.SkipUnless(cuda.is_available(), "There is no CUDA device.");
+        using var scope = NewDisposeScope();
+        var module = Make(name);
+        var input = module.Input(3);
+        var expected = module.Run(input);
+        module.Module.to(CUDA);
+        module.Module.parameters().Should().OnlyContain(p => p.device_type == DeviceType.CUDA);
+        module.Run(input.to(CUDA)).cpu().ShouldBeClose(expected, 1e-4);
+    }
+
+    [Theory]
+    [MemberData(nameof(Modules))]
+    public void Module_EmptyBatch_IsEmpty(string name)
+    {
+        using var scope = NewDisposeScope();
+        var module = Make(name);
+        module.Run(module.Input(0)).size(0).Should().Be(0);
+    }
+
     // TorchSharp hands raw handles to native code: a temporary that nobody holds may be finalised while it is read.
     [Fact]
     public async Task Modules_ForcedCollectionsOnTwoThreads_RunOn()

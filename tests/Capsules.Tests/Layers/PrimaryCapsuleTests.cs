@@ -85,6 +85,15 @@ public class PrimaryCapsuleTests
     }
 
     [Fact]
+    public void PrimaryCapsule_ActivationThatChangesTheShape_Throws()
+    {
+        using var scope = NewDisposeScope();
+        using var layer = new PrimaryCapsule(1, 2, 3, kernelSize: 2, activation: nn.Flatten());
+        var act = () => layer.call(randn(2, 1, 6, 6));
+        act.Should().Throw<ArgumentException>().WithMessage("PrimaryCapsule expected activation of shape (B, T * D, H, W) = (2, 6, 3, 3), but got (2, 54). The activation must keep the shape.*");
+    }
+
+    [Fact]
     public void PrimaryCapsule_NoBias_HasNone()
     {
         using var layer = new PrimaryCapsule(1, 2, 3, kernelSize: 2, bias: false);

@@ -85,7 +85,23 @@ public class MarginLossTests
     {
         using var scope = NewDisposeScope();
         var act = () => F.margin_loss(rand(2, 3), tensor([0L, 3L]));
-        act.Should().Throw<ArgumentException>().WithMessage("margin_loss expected target in [0, 2] for 3 capsules, but got values from 0 to 3.*");
+        act.Should().Throw<ArgumentException>().WithMessage("margin_loss expected target in [0, 2], for 3 capsules, but got values from 0 to 3.*");
+    }
+
+    [Fact]
+    public void MarginLoss_PresenceOutsideZeroToOne_Throws()
+    {
+        using var scope = NewDisposeScope();
+        var act = () => F.margin_loss(rand(1, 3), tensor([0L, 7L, 0L]).reshape(1, 3));
+        act.Should().Throw<ArgumentException>().WithMessage("margin_loss expected target in [0, 1], where 1 is a class that is present, but got values from 0 to 7.*");
+    }
+
+    [Fact]
+    public void MarginLoss_TargetOnAnotherDevice_ThrowsInWords()
+    {
+        using var scope = NewDisposeScope();
+        var act = () => F.margin_loss(rand(2, 3), zeros([2], int64, device: META));
+        act.Should().Throw<ArgumentException>().WithMessage("margin_loss expected target on cpu, as lengths, but got it on meta. Move one of them with .to(...).*");
     }
 
     [Theory]
@@ -94,6 +110,7 @@ public class MarginLossTests
     [InlineData(0.9, -0.1, 0.5)]
     [InlineData(0.9, 0.1, -0.5)]
     [InlineData(double.NaN, 0.1, 0.5)]
+    [InlineData(0.9, 0.1, double.PositiveInfinity)]
     public void MarginLoss_ImpossibleMargins_Throws(double positive, double negative, double weight)
     {
         var act = () => new MarginLoss(positive, negative, weight);

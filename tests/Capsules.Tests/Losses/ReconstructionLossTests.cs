@@ -34,5 +34,5 @@ public class ReconstructionLossTests
 
     [Fact]
     public void ReconstructionLoss_NegativeWeight_Throws() =>
-        ((Action)(() => new ReconstructionLoss(-1))).Should().Throw<ArgumentOutOfRangeException>().WithMessage("weight must be at least 0.*");
+        ((Action)(() => new ReconstructionLoss(-1))).Should().Throw<ArgumentOutOfRangeException>().WithMessage("weight must be finite and at least 0.*");
 }
