@@ -1,6 +1,5 @@
 using BenchmarkDotNet.Configs;
 using BenchmarkDotNet.Diagnosers;
-using BenchmarkDotNet.Exporters;
 using BenchmarkDotNet.Exporters.Json;
 using BenchmarkDotNet.Jobs;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
@@ -17,7 +16,7 @@ internal static class BenchmarkConfig
     {
         var config = ManualConfig.Create(DefaultConfig.Instance)
             .AddDiagnoser(MemoryDiagnoser.Default)
-            .AddExporter(MarkdownExporter.GitHub, JsonExporter.Brief)
+            .AddExporter(JsonExporter.Brief)
             .WithArtifactsPath(Path.Combine("artifacts", "benchmarks"));
         return args.Any(JobOptions.Contains) ? config : config.AddJob(Default());
     }
