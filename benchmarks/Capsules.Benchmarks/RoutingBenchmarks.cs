@@ -10,7 +10,7 @@ public abstract class RoutingBenchmarks
     [ParamsSource(nameof(Cases))]
     public RoutingCase Case { get; set; } = null!;
 
-    /// <summary>Cases for which no baseline needs more than 6 GB.</summary>
+    /// <summary>Cases for which no baseline needs more than about 6 GB.</summary>
     public static IEnumerable<RoutingCase> Cases => RoutingCase.All.Where(c => Implementation.Baselines.All(baseline => baseline.Fits(c)));
 
     private protected CaseTensors Tensors { get; private set; } = null!;

@@ -13,7 +13,7 @@ internal static class CompareCommand
     public static RootCommand Create()
     {
         var cases = new Option<string[]>("--case") { Description = "Measure this case or shape only, for example mnist-100 or mnist. May be repeated.", HelpName = "NAME", AllowMultipleArgumentsPerToken = true };
-        var quick = new Option<bool>("--quick") { Description = "Two cases and few rounds: under a minute." };
+        var quick = new Option<bool>("--quick") { Description = "Few rounds; without --case, two cases: under a minute." };
         var threads = new Option<int?>("--threads") { Description = "Threads of libtorch. Default: its own choice.", HelpName = "N" };
         var tuned = new Option<bool>("--tuned-allocator") { Description = "Let glibc keep freed blocks up to 1 GiB instead of returning them to the system." };
         var json = new Option<FileInfo?>("--json") { Description = "Write everything measured to this file.", HelpName = "FILE" };
@@ -55,7 +55,7 @@ internal static class CompareCommand
         foreach (var c in RoutingCase.All)
         {
             var left = string.Join(", ", Implementation.Baselines.Where(b => !b.Fits(c)).Select(b => b.Name));
-            Console.WriteLine($"{c.Name,-12} {c.InCapsules} x {c.InDim} -> {c.OutCapsules} x {c.OutDim}, batch {c.Batch}{(left.Length == 0 ? "" : $"; without {left}, over 6 GB")}");
+            Console.WriteLine($"{c.Name,-12} {c.InCapsules} x {c.InDim} -> {c.OutCapsules} x {c.OutDim}, batch {c.Batch}{(left.Length == 0 ? "" : $"; without {left}, over {Implementation.MostBytes / 1e9:f1} GB")}");
         }
     }
 
