@@ -1,0 +1,47 @@
+using static TorchSharp.torch;
+
+namespace Capsules.Benchmarks;
+
+/// <summary>The tensors of one case: the same numbers for every implementation, each with the weight in its own layout.</summary>
+internal sealed class CaseTensors : IDisposable
+{
+    private readonly Dictionary<string, Tensor> _weights = [];
+
+    public CaseTensors(RoutingCase routingCase, IEnumerable<Implementation> implementations)
+    {
+        using var scope = NewDisposeScope();
+        Case = routingCase;
+        manual_seed(1);
+
+        // With these scales votes are about as long as 1 and couplings become uneven: a check of equal results means something.
+        var scale = 1 / Math.Sqrt(routingCase.InDim);
+        Input = Leaf(randn(routingCase.Batch, routingCase.InCapsules, routingCase.InDim) * scale);
+        OutputGradient = randn(routingCase.Batch, routingCase.OutCapsules, routingCase.OutDim).DetachFromDisposeScope();
+        var weight = randn(routingCase.InCapsules, routingCase.OutCapsules, routingCase.InDim, routingCase.OutDim) * scale;
+        foreach (var implementation in implementations)
+        {
+            // Outside of every timed region: an original stores its parameter in this layout, so no call pays for it.
+            _weights[implementation.Name] = Leaf(implementation.ToLayout(weight).contiguous().clone());
+        }
+    }
+
+    public RoutingCase Case { get; }
+
+    public Tensor Input { get; }
+
+    public Tensor OutputGradient { get; }
+
+    public Tensor WeightOf(Implementation implementation) => _weights[implementation.Name];
+
+    public void Dispose()
+    {
+        Input.Dispose();
+        OutputGradient.Dispose();
+        foreach (var weight in _weights.Values)
+        {
+            weight.Dispose();
+        }
+    }
+
+    private static Tensor Leaf(Tensor tensor) => tensor.requires_grad_().DetachFromDisposeScope();
+}

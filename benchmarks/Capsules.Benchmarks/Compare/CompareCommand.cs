@@ -1,0 +1,96 @@
+using System.CommandLine;
+using System.Text.Json;
+
+namespace Capsules.Benchmarks;
+
+/// <summary><c>compare</c>: ours and every baseline in one process, in turn.</summary>
+internal static class CompareCommand
+{
+    public const string Name = "compare";
+
+    private static readonly JsonSerializerOptions Json = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
+
+    public static RootCommand Create()
+    {
+        var cases = new Option<string[]>("--case") { Description = "Measure this case or shape only, for example mnist-100 or mnist. May be repeated.", HelpName = "NAME", AllowMultipleArgumentsPerToken = true };
+        var quick = new Option<bool>("--quick") { Description = "Few rounds; without --case, two cases: under a minute." };
+        var threads = new Option<int?>("--threads") { Description = "Threads of libtorch. Default: its own choice.", HelpName = "N" };
+        var tuned = new Option<bool>("--tuned-allocator") { Description = "Let glibc keep freed blocks up to 1 GiB instead of returning them to the system." };
+        var json = new Option<FileInfo?>("--json") { Description = "Write everything measured to this file.", HelpName = "FILE" };
+        var markdown = new Option<FileInfo?>("--markdown") { Description = "Write the printed report to this file too.", HelpName = "FILE" };
+        var list = new Option<bool>("--list") { Description = "Show the cases and end." };
+        var root = new RootCommand("Compares the fused dynamic routing with plain implementations on the same libtorch.") { cases, quick, threads, tuned, json, markdown, list };
+        threads.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<int?>() < 1)
+            {
+                result.AddError("--threads must be at least 1.");
+            }
+        });
+        root.SetAction(result =>
+        {
+            if (result.GetValue(list))
+            {
+                List();
+                return 0;
+            }
+
+            try
+            {
+                var settings = CompareSettings.Of(result.GetValue(cases) ?? [], result.GetValue(quick), result.GetValue(tuned));
+                Run(settings, result.GetValue(threads), result.GetValue(json), result.GetValue(markdown));
+                return 0;
+            }
+            catch (Exception failure) when (failure is ArgumentException or InvalidOperationException or IOException)
+            {
+                Console.Error.WriteLine(failure.Message);
+                return 1;
+            }
+        });
+        return root;
+    }
+
+    private static void List()
+    {
+        foreach (var c in RoutingCase.All)
+        {
+            var left = string.Join(", ", Implementation.Baselines.Where(b => !b.Fits(c)).Select(b => b.Name));
+            Console.WriteLine($"{c.Name,-12} {c.InCapsules} x {c.InDim} -> {c.OutCapsules} x {c.OutDim}, batch {c.Batch}{(left.Length == 0 ? "" : $"; without {left}, over {Implementation.MostBytes / 1e9:f1} GB")}");
+        }
+    }
+
+    private static void Run(CompareSettings settings, int? threads, FileInfo? json, FileInfo? markdown)
+    {
+        // malloc must know before the first large block; for the whole process, so default and tuned are two runs.
+        if (settings.TunedAllocator && !Glibc.KeepLargeBlocks())
+        {
+            throw new InvalidOperationException("--tuned-allocator needs Linux with glibc.");
+        }
+
+        if (threads is { } count)
+        {
+            torch.set_num_threads(count);
+        }
+
+        using var limits = new MachineLimits();
+        var results = new List<CaseResult>();
+        foreach (var routingCase in settings.Cases)
+        {
+            Console.Error.WriteLine($"{routingCase.Name} ({results.Count + 1} of {settings.Cases.Count})");
+            results.Add(new CaseComparison(routingCase, limits, settings).Run());
+        }
+
+        var comparison = new Comparison(Machine.ThisOne(), settings.TunedAllocator, results);
+        var report = MarkdownReport.Of(comparison);
+        Console.Write(report);
+        if (markdown is not null)
+        {
+            File.WriteAllText(markdown.FullName, report);
+        }
+
+        if (json is not null)
+        {
+            File.WriteAllText(json.FullName, JsonSerializer.Serialize(comparison, Json) + "\n");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+using System.Globalization;
+using System.Text;
+
+namespace Capsules.Benchmarks;
+
+/// <summary>A comparison as Markdown: printed as it is, and pasted into docs/benchmarks.md.</summary>
+internal static class MarkdownReport
+{
+    private const string Nothing = "-";
+
+    public static string Of(Comparison comparison)
+    {
+        var text = new StringBuilder();
+        var machine = comparison.Machine;
+        text.AppendLine(Invariant($"{machine.Date}, {machine.Processor}, {machine.Processors} processors, {machine.Vectors}-bit vectors, {machine.MemoryGiB} GiB; {machine.System}; {machine.Runtime}; libtorch {machine.Libtorch}; {machine.Threads} threads; Capsules {machine.Version}; allocator: {(comparison.TunedAllocator ? "tuned" : "default")}."));
+        text.AppendLine();
+        text.AppendLine(Invariant($"Checked before timing: v, du and dW of all implementations agree; the largest relative difference was {comparison.Cases.Max(c => c.Largest):0.0e-0}, {Agreement.Tolerance:0e-0} is allowed."));
+        Section(text, "Times: median milliseconds, and how many times as fast ours is (ratio of medians / median of paired ratios)", Times(comparison));
+        Section(text, "Ours against the machine's limits in the same rounds", Rooflines(comparison));
+        if (comparison.Cases.Any(c => c.Memory is not null))
+        {
+            Section(text, "Memory of forward + backward: peak resident megabytes above those before", Memory(comparison));
+        }
+        else
+        {
+            text.AppendLine().AppendLine("Memory was not measured: that needs Linux with glibc.");
+        }
+
+        Section(text, "Targets", Targets(comparison));
+        text.AppendLine();
+        foreach (var line in comparison.Definition)
+        {
+            text.Append("* ").AppendLine(line);
+        }
+
+        return text.ToString();
+    }
+
+    private static MarkdownTable Times(Comparison comparison)
+    {
+        var table = new MarkdownTable(["case", "pass", "rounds", "capsules", .. Implementation.Baselines.Select(b => b.Name)]);
+        foreach (var pass in comparison.Cases.SelectMany(c => c.Passes))
+        {
+            table.Add([
+                pass.Case,
+                pass.Pass,
+                Invariant($"{pass.Rounds}"),
+                Number(pass.Milliseconds),
+                .. Implementation.Baselines.Select(b => pass.Baseline(b.Name) is { } r ? Invariant($"{Number(r.Milliseconds)} ({r.Ratio:f1} / {r.PairedRatio:f1})") : Nothing)]);
+        }
+
+        return table;
+    }
+
+    private static MarkdownTable Rooflines(Comparison comparison)
+    {
+        var table = new MarkdownTable("case", "pass", "ms", "middle half", "GFLOP", "GFLOP/s", "product GFLOP/s", "share", "MB", "GB/s", "copy GB/s", "share");
+        foreach (var pass in comparison.Cases.SelectMany(c => c.Passes))
+        {
+            var r = pass.Roofline;
+            table.Add(
+                pass.Case, pass.Pass, Number(pass.Milliseconds), $"{Number(pass.LowerQuartile)} to {Number(pass.UpperQuartile)}",
+                Invariant($"{r.Gigaflop:f3}"), Invariant($"{r.GigaflopPerSecond:f0}"), Invariant($"{r.ProductGigaflopPerSecond:f0}"), Invariant($"{100 * r.ShareOfProduct:f0} %"),
+                Invariant($"{r.Megabytes:f1}"), Invariant($"{r.GigabytesPerSecond:f1}"), Invariant($"{r.CopyGigabytesPerSecond:f1}"), Invariant($"{100 * r.ShareOfCopy:f0} %"));
+        }
+
+        return table;
+    }
+
+    private static MarkdownTable Memory(Comparison comparison)
+    {
+        var table = new MarkdownTable(["case", "votes", "v, du, dW", "capsules", "beyond v, du, dW", "share of votes", .. Implementation.Baselines.Select(b => b.Name)]);
+        foreach (var result in comparison.Cases)
+        {
+            if (result.Memory is { } m)
+            {
+                table.Add([
+                    result.Case.Name, Number(m.Votes), Number(m.Results), Number(m.Capsules), Number(Math.Max(m.Capsules - m.Results, 0)), Invariant($"{100 * m.ExtraShareOfVotes:f1} %"),
+                    .. Implementation.Baselines.Select(b => m.Baselines.TryGetValue(b.Name, out var peak) ? Number(peak) : Nothing)]);
+            }
+        }
+
+        return table;
+    }
+
+    private static MarkdownTable Targets(Comparison comparison)
+    {
+        var table = new MarkdownTable("target", "measured", "met");
+        foreach (var target in comparison.Targets)
+        {
+            table.Add(target.Statement, target.Measured, target.IsMet switch { true => "yes", false => "NO", null => Nothing });
+        }
+
+        return table;
+    }
+
+    private static void Section(StringBuilder text, string title, MarkdownTable table) =>
+        text.AppendLine().Append("**").Append(title).AppendLine("**").AppendLine().Append(table);
+
+    // Three digits, whatever the size.
+    private static string Number(double value) => value switch
+    {
+        >= 100 => Invariant($"{value:f0}"),
+        >= 10 => Invariant($"{value:f1}"),
+        _ => Invariant($"{value:f2}"),
+    };
+
+    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}
