@@ -42,7 +42,7 @@ internal static class CommandLine
         }
         catch (Exception failure)
         {
-            await Console.Error.WriteLineAsync(failure is UserException ? failure.Message : $"Unexpected failure: {failure.Message} Run again with --verbose for the details.");
+            await Console.Error.WriteLineAsync(failure is UserException ? failure.Message : $"Unexpected failure: {FirstLine(failure.Message)} Run again with --verbose for the details.");
             if (result.GetValue(verbose))
             {
                 await Console.Error.WriteLineAsync(failure.ToString());
@@ -51,4 +51,7 @@ internal static class CommandLine
             return 1;
         }
     }
+
+    // Native messages carry a stack trace of C++ frames below their first line.
+    private static string FirstLine(string message) => message.Split('\n', 2)[0].TrimEnd();
 }

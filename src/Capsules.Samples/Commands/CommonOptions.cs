@@ -1,16 +1,18 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
+using System.Globalization;
 
 namespace Capsules.Samples;
 
 /// <summary>The options that several commands share.</summary>
 internal static class CommonOptions
 {
-    public static Option<string> Dataset() => Checked(new Option<string>("--dataset")
+    private static readonly int MostThreads = 4 * Environment.ProcessorCount;
+
+    public static Option<string> Dataset() => new Option<string>("--dataset")
     {
         Description = $"The images: {string.Join("; ", DatasetCatalog.Names.Select(pair => $"{pair.Key}, {pair.Value}"))}.",
         DefaultValueFactory = _ => DatasetCatalog.Auto,
-    });
+    };
 
     public static Option<string?> Data() => new("--data")
     {
@@ -23,11 +25,11 @@ internal static class CommonOptions
         DefaultValueFactory = _ => "auto",
     }, ComputeDevice.Names);
 
-    public static Option<int> Threads() => AtLeast(new Option<int>("--threads")
+    public static Option<int> Threads() => Valid(new Option<int>("--threads")
     {
         Description = "CPU threads; 0 for one per core.",
         DefaultValueFactory = _ => 0,
-    }, 0);
+    }, threads => threads >= 0 && threads <= MostThreads, $"between 0 and {MostThreads}");
 
     public static Option<string> Output() => new("--output")
     {
@@ -48,20 +50,26 @@ internal static class CommonOptions
     /// <summary>Refuses values for which <paramref name="isValid"/> does not hold.</summary>
     public static Option<T> Valid<T>(Option<T> option, Func<T, bool> isValid, string range)
     {
-        option.Validators.Add(result =>
+        // The parser's own error would speak of the .NET type and not of the range.
+        option.CustomParser = argument =>
         {
+            var text = argument.Tokens[^1].Value;
             try
             {
-                if (result.Tokens.Count > 0 && result.GetValueOrDefault<T>() is { } value && !isValid(value))
+                var value = (T)Convert.ChangeType(text, Nullable.GetUnderlyingType(typeof(T)) ?? typeof(T), CultureInfo.InvariantCulture);
+                if (isValid(value))
                 {
-                    result.AddError($"{option.Name} must be {range}, but is {result.Tokens[0].Value}.");
+                    return value;
                 }
             }
-            catch (InvalidOperationException)
+            catch (Exception failure) when (failure is FormatException or OverflowException)
             {
-                // The value is of another type, for which the parser has its own error.
+                // Reported below, like a value out of range.
             }
-        });
+
+            argument.AddError($"{option.Name} must be {range}, but is {text}.");
+            return default!;
+        };
         return option;
     }
 
@@ -71,6 +79,4 @@ internal static class CommonOptions
 
     /// <summary>Whether the user gave the option.</summary>
     public static bool IsGiven(this ParseResult result, Option option) => result.GetResult(option) is { Implicit: false };
-
-    private static Option<string> Checked(Option<string> option) => Among(option, [.. DatasetCatalog.Names.Keys]);
 }

@@ -23,19 +23,26 @@ internal static class EvaluateCommand
         IAnsiConsole console, string run, string? name, string? data, string device, int threads, CancellationToken cancellation)
     {
         var place = Session.Open(device, threads);
-        var path = Directory.Exists(run) ? RunFolder.Open(run).Best : run;
+        var path = run;
+        if (Directory.Exists(run))
+        {
+            // A run that was stopped in its first epoch has no best checkpoint yet.
+            var folder = RunFolder.Open(run);
+            path = File.Exists(folder.Best) ? folder.Best : folder.Last;
+        }
+
         var (checkpoint, network, _) = Checkpoint.Load(path, place);
         using (network)
         {
             using var dataset = await TrainingRun.OpenAsync(console, name ?? checkpoint.Dataset.Name, data, cancellation);
-            checkpoint.Dataset.Require(dataset);
+            checkpoint.Dataset.RequireKind(dataset);
             console.Say($"{path}, epoch {checkpoint.State.History.Count}, on {dataset.Name} ({dataset.Source})");
             var test = default(Evaluation);
             new TrainingDisplay(console).Track("test", dataset.Test.Count, report => test = Evaluator.Run(
                 network, dataset.Test, Batches.InOrder(dataset.Test.Count), place, done => report(done, $"{done}/{dataset.Test.Count} images"), cancellation));
             RunReport.Show(console, _ => { },
             [
-                .. RunReport.Rows("", test, dataset.Name == Mnist.Name),
+                .. RunReport.Rows("", test, dataset.IsOriginal),
                 ("margin loss", $"{test.MarginLoss:f5}", ""),
                 ("inference", $"{test.ImagesPerSecond:f0} images/s", ""),
             ]);

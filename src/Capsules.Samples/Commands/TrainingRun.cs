@@ -17,6 +17,7 @@ internal static class TrainingRun
     {
         var place = Session.Open(device, threads);
         using var dataset = await OpenAsync(console, options.Dataset, data, cancellation);
+        options.Check(dataset);
         var folder = RunFolder.Create(output, dataset.Name);
         return Train(console, dataset, place, folder, display => Trainer.Start(options, dataset, place, folder, display), cancellation);
     }
@@ -41,17 +42,16 @@ internal static class TrainingRun
     /// <summary>Opens a dataset and says what it is and what is special about it.</summary>
     public static async Task<ImageDataset> OpenAsync(IAnsiConsole console, string name, string? data, CancellationToken cancellation)
     {
-        var (shown, isOpen) = (0L, true);
-        var dataset = await DatasetCatalog.OpenAsync(name, data, console.Say, progress =>
+        var shown = 0L;
+        return await DatasetCatalog.OpenAsync(name, data, console.Say, progress =>
         {
             // Every 2 MiB of a download.
-            if (isOpen && progress.Done >> 21 != Interlocked.Exchange(ref shown, progress.Done >> 21))
+            if (progress.Done >> 21 != shown)
             {
+                shown = progress.Done >> 21;
                 console.Say($"  {progress.File}: {progress.Done >> 20} MiB{(progress.Total is { } total ? $" of {total >> 20}" : "")}");
             }
         }, cancellation);
-        isOpen = false;
-        return dataset;
     }
 
     private static int Train(
@@ -79,9 +79,9 @@ internal static class TrainingRun
         IAnsiConsole console, ImageDataset dataset, torch.Device device, RunFolder folder, Trainer trainer, TrainingDisplay display, Stopwatch clock, CancellationToken cancellation)
     {
         var last = trainer.Test(cancellation);
-        var isMnist = dataset.Name == Mnist.Name;
-        var rows = RunReport.Rows("", last, isMnist).ToList();
-        rows.Add(("parameters", RunReport.Count(trainer.Network.parameters().Sum(p => p.numel())), "8.2M"));
+                var rows = RunReport.Rows("", last, dataset.IsOriginal).ToList();
+        rows.Add(("parameters", RunReport.Count(trainer.Network.parameters().Sum(p => p.numel())),
+            !dataset.IsOriginal ? "" : trainer.Network.HasDecoder ? "8.2M" : "6.8M"));
         rows.Add(("epochs", $"{trainer.History.Count}", ""));
         rows.Add(("training and evaluation", $"{clock.Elapsed:h\\:mm\\:ss}", ""));
         rows.Add(("inference", $"{last.ImagesPerSecond:f0} images/s", ""));
@@ -92,13 +92,9 @@ internal static class TrainingRun
             display.Line($"test images beside their reconstructions: {folder.Reconstructions}");
         }
 
-        var bestEpoch = BestEpoch(trainer.History);
-        if (bestEpoch is { } best && best != trainer.History.Count)
+        if (trainer.BestEpoch != trainer.History.Count)
         {
-            display.Line($"epoch {best} was best on the held-out images; for its test error: evaluate \"{folder.Best}\"");
+            display.Line($"epoch {trainer.BestEpoch} was best on the held-out images; for its test error: evaluate \"{folder.Best}\"");
         }
     }
-
-    private static int? BestEpoch(IReadOnlyList<EpochResult> history) =>
-        history.Where(row => row.ValidationAccuracy is not null).OrderByDescending(row => row.ValidationAccuracy).ThenBy(row => row.Epoch).FirstOrDefault()?.Epoch;
 }

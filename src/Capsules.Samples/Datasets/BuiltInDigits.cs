@@ -19,7 +19,7 @@ internal static class BuiltInDigits
     /// <param name="train">Images to train on, at least 1.</param>
     /// <param name="test">Images to test on, at least 1.</param>
     /// <param name="seed">Another seed gives other images.</param>
-    public static ImageDataset Create(int train = 10_000, int test = 2_000, int seed = DefaultSeed)
+    public static ImageDataset Create(int train = 30_000, int test = 2_000, int seed = DefaultSeed)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(train, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(test, 1);

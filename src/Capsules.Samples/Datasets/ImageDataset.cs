@@ -1,3 +1,6 @@
+using System.Security.Cryptography;
+using static TorchSharp.torch;
+
 namespace Capsules.Samples;
 
 /// <summary>A dataset of labelled images, divided into a part to train on and a part to test on. Owns its tensors.</summary>
@@ -8,8 +11,11 @@ internal sealed class ImageDataset : IDisposable
     /// <param name="classNames">One name for each label, in order.</param>
     /// <param name="train">Images to train on, of the same size as those of <paramref name="test"/>.</param>
     /// <param name="test">Images to test on.</param>
-    public ImageDataset(string name, string source, IReadOnlyList<string> classNames, ImageSplit train, ImageSplit test)
+    /// <param name="isOriginal">The images are those of the published dataset, so that results compare with published ones.</param>
+    public ImageDataset(
+        string name, string source, IReadOnlyList<string> classNames, ImageSplit train, ImageSplit test, bool isOriginal = false)
     {
+        IsOriginal = isOriginal;
         Name = name;
         Source = source;
         ClassNames = classNames;
@@ -37,6 +43,21 @@ internal sealed class ImageDataset : IDisposable
     public long Width { get; }
 
     public int Classes => ClassNames.Count;
+
+    /// <summary>Whether results compare with published ones.</summary>
+    public bool IsOriginal { get; }
+
+    /// <summary>A checksum of all images and labels: what makes two datasets the same.</summary>
+    public string Fingerprint()
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (var tensor in (Tensor[])[Train.Images, Train.Labels, Test.Images, Test.Labels])
+        {
+            hash.AppendData(tensor.bytes);
+        }
+
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
 
     public void Dispose()
     {

@@ -25,12 +25,13 @@ internal static class Mnist
         var testLabels = ReadLabels(MnistFile.TestLabels, MnistFile.TestImages, testImages.Dimensions[0]);
 
         IdxFile[] read = [trainImages, trainLabels, testImages, testLabels];
-        if (read.Zip(MnistFile.All).Any(pair => pair.First.Sha256 != pair.Second.Sha256))
+        var isOriginal = read.Zip(MnistFile.All).All(pair => pair.First.Sha256 == pair.Second.Sha256);
+        if (!isOriginal)
         {
             notice($"The files in {folder.Folder} are well-formed but not the original MNIST (checksums differ): they are used as they are.");
         }
 
-        return new ImageDataset(Name, folder.Folder, Digits, Split(trainImages, trainLabels), Split(testImages, testLabels));
+        return new ImageDataset(Name, folder.Folder, Digits, Split(trainImages, trainLabels), Split(testImages, testLabels), isOriginal);
 
         IdxFile ReadImages(MnistFile file)
         {

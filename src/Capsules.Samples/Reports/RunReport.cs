@@ -20,10 +20,10 @@ internal static class RunReport
     }
 
     /// <summary>The rows that describe an evaluation on the test images.</summary>
-    public static IEnumerable<(string, string, string)> Rows(string title, Evaluation test, bool isMnist)
+    public static IEnumerable<(string, string, string)> Rows(string title, Evaluation test, bool isOriginal)
     {
-        yield return ($"test error{title}", $"{test.Error:p2} ({test.Wrong} of {test.Images} wrong)", isMnist ? "0.25 %" : "");
-        yield return ($"test accuracy{title}", $"{test.Accuracy:p2}", isMnist ? "99.75 %" : "");
+        yield return ($"test error{title}", $"{test.Error:p2} ({test.Wrong} of {test.Images} wrong)", isOriginal ? "0.25 %" : "");
+        yield return ($"test accuracy{title}", $"{test.Accuracy:p2}", isOriginal ? "99.75 %" : "");
     }
 
     /// <summary>A count with thousands separated.</summary>

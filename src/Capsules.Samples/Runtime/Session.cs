@@ -16,16 +16,12 @@ internal static class Session
         Libtorch.Load();
         try
         {
-            if (threads > 0)
-            {
-                set_num_threads(threads);
-            }
+            set_num_threads(threads > 0 ? threads : get_num_threads());      // the first touch of torch loads it
+            return ComputeDevice.Open(device);
         }
-        catch (TypeInitializationException failure) when (failure.InnerException is NotSupportedException)
+        catch (Exception failure) when (failure is TypeInitializationException or NotSupportedException or DllNotFoundException)
         {
-            throw new UserException("libtorch does not load. On Linux older than glibc 2.34 or GCC 13's libstdc++, see \"Requirements\" in the README.", failure);
+            throw new UserException("libtorch does not load. See \"Requirements\" in the README; --verbose shows what was tried.", failure);
         }
-
-        return ComputeDevice.Open(device);
     }
 }

@@ -1,18 +1,35 @@
 namespace Capsules.Samples;
 
 /// <summary>What a checkpoint knows of the dataset that it was trained on.</summary>
-internal sealed record DatasetFacts(string Name, ImageShape Image, IReadOnlyList<string> ClassNames)
+/// <param name="Name">The name by which <c>--dataset</c> asks for it.</param>
+/// <param name="Image">The size of its images.</param>
+/// <param name="ClassNames">Its classes.</param>
+/// <param name="Fingerprint">The checksum of its images and labels.</param>
+internal sealed record DatasetFacts(string Name, ImageShape Image, IReadOnlyList<string> ClassNames, string Fingerprint)
 {
     public static DatasetFacts Of(ImageDataset dataset) =>
-        new(dataset.Name, new ImageShape(dataset.Channels, dataset.Height, dataset.Width), dataset.ClassNames);
+        new(dataset.Name, new ImageShape(dataset.Channels, dataset.Height, dataset.Width), dataset.ClassNames, dataset.Fingerprint());
 
-    /// <summary>Throws unless a dataset's images and classes are of this kind.</summary>
-    public void Require(ImageDataset dataset)
+    /// <summary>Throws unless a dataset's images and classes are of this kind, so that the network can read them.</summary>
+    public void RequireKind(ImageDataset dataset)
     {
-        var other = Of(dataset);
-        if (other.Image != Image || other.ClassNames.Count != ClassNames.Count)
+        var image = new ImageShape(dataset.Channels, dataset.Height, dataset.Width);
+        if (image != Image || dataset.ClassNames.Count != ClassNames.Count)
         {
-            throw new UserException($"The checkpoint was trained on {Name} ({Image}, {ClassNames.Count} classes), but {other.Name} has {other.Image} and {other.ClassNames.Count} classes. Give the dataset that fits with --dataset.");
+            throw new UserException(
+                $"The checkpoint was trained on {Name} ({Image}, {ClassNames.Count} classes), but {dataset.Name} has {image} and " +
+                $"{dataset.ClassNames.Count} classes. Give the dataset that fits with --dataset.");
+        }
+    }
+
+    /// <summary>Throws unless it is the very dataset: other images would leak held-out ones into training and change every number.</summary>
+    public void RequireSame(ImageDataset dataset)
+    {
+        RequireKind(dataset);
+        if (dataset.Fingerprint() != Fingerprint)
+        {
+            throw new UserException(
+                $"The run was trained on other images than those of {dataset.Source}. Give the original ones with --data, or start a new run.");
         }
     }
 }

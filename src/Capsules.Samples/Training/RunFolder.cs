@@ -27,6 +27,8 @@ internal sealed class RunFolder
 
     public string Best => Path.Combine(FullPath, "best.ckpt");
 
+    private string LogFile => Path.Combine(FullPath, "log.txt");
+
     public string Reconstructions => Path.Combine(FullPath, "reconstructions.png");
 
     /// <summary>Makes the folder "time-dataset-capsnet" in <paramref name="output"/>.</summary>
@@ -36,17 +38,25 @@ internal sealed class RunFolder
         var name = $"{DateTime.Now.ToString("yyyyMMdd-HHmmss", CultureInfo.InvariantCulture)}-{dataset}-capsnet";
         try
         {
-            // Two runs of one second get two folders.
-            var path = Path.GetFullPath(Path.Combine(output, name));
-            for (var i = 2; Directory.Exists(path); i++)
+            // Whoever makes log.txt has the folder: two runs of one second, in two processes even, get two folders. And a folder
+            // that cannot be written to says so now and not after the first epoch.
+            for (var i = 1; ; i++)
             {
-                path = Path.GetFullPath(Path.Combine(output, $"{name}-{i}"));
+                var folder = new RunFolder(Path.GetFullPath(Path.Combine(output, i == 1 ? name : $"{name}-{i}")));
+                Directory.CreateDirectory(folder.FullPath);
+                if (!File.Exists(folder.LogFile))
+                {
+                    try
+                    {
+                        new FileStream(folder.LogFile, FileMode.CreateNew).Dispose();
+                        return folder;
+                    }
+                    catch (IOException) when (File.Exists(folder.LogFile))
+                    {
+                        // Another process was quicker.
+                    }
+                }
             }
-
-            Directory.CreateDirectory(path);
-            var folder = new RunFolder(path);
-            folder.Log("");      // a folder that cannot be written to should say so now and not after the first epoch
-            return folder;
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
@@ -94,13 +104,6 @@ internal sealed class RunFolder
         AtomicFile.WriteText(Path.Combine(FullPath, "metrics.csv"), csv.ToString());
     }
 
-    /// <summary>Keeps the last checkpoint as the best one.</summary>
-    public void KeepLastAsBest() => AtomicFile.Write(Best, target =>
-    {
-        using var last = File.OpenRead(Last);
-        last.CopyTo(target);
-    });
-
     /// <summary>Adds a line to log.txt.</summary>
-    public void Log(string line) => File.AppendAllText(Path.Combine(FullPath, "log.txt"), line.Length == 0 ? "" : line + "\n");
+    public void Log(string line) => File.AppendAllText(LogFile, line + "\n");
 }

@@ -18,6 +18,7 @@ internal sealed class Trainer : IDisposable
     private readonly Adam _optimizer;
     private readonly MarginLoss _marginLoss;
     private readonly ReconstructionLoss _reconstructionLoss;
+    private readonly DatasetFacts _facts;
     private readonly long[] _heldOut, _training;
 
     private Trainer(
@@ -27,6 +28,7 @@ internal sealed class Trainer : IDisposable
         _optimizer = optim.Adam(network.parameters(), options.LearningRate);
         _marginLoss = new MarginLoss(preset: options.Preset);
         _reconstructionLoss = new ReconstructionLoss(options.ReconstructionWeight);
+        _facts = DatasetFacts.Of(dataset);
         (_heldOut, _training) = Batches.HoldOut(dataset.Train.Count, options.Validation, options.Seed);
     }
 
@@ -35,6 +37,9 @@ internal sealed class Trainer : IDisposable
 
     /// <summary>Finished epochs.</summary>
     public IReadOnlyList<EpochResult> History => _state.History;
+
+    /// <summary>The epoch of the best checkpoint.</summary>
+    public int BestEpoch => _state.BestEpoch;
 
     private long ImagesInEpoch => Math.Min(_options.ImagesPerEpoch ?? long.MaxValue, _training.Length);
 
@@ -58,7 +63,7 @@ internal sealed class Trainer : IDisposable
     public static Trainer Resume(RunFolder folder, int? epochs, ImageDataset dataset, Device device, TrainingDisplay display)
     {
         var (checkpoint, network, restore) = Checkpoint.Load(folder.Last, device);
-        checkpoint.Dataset.Require(dataset);
+        checkpoint.Dataset.RequireSame(dataset);
         var options = checkpoint.Options with { Epochs = epochs ?? checkpoint.Options.Epochs };
         var trainer = new Trainer(options, dataset, device, folder, display, checkpoint.State, network);
         restore(trainer._optimizer);
@@ -101,7 +106,7 @@ internal sealed class Trainer : IDisposable
         {
             if (cancellation.IsCancellationRequested)
             {
-                Save();
+                Save(_folder.Last);
                 cancellation.ThrowIfCancellationRequested();
             }
 
@@ -159,7 +164,7 @@ internal sealed class Trainer : IDisposable
             }
             catch (OperationCanceledException)
             {
-                Save();      // all steps are done; resuming starts with the validation
+                Save(_folder.Last);      // all steps are done; resuming starts with the validation
                 throw;
             }
         }
@@ -167,12 +172,16 @@ internal sealed class Trainer : IDisposable
         var rate = RateAt((long)(_state.History.Count + 1) * StepsInEpoch - 1);
         var (images, seconds) = (_state.Images, _state.Seconds);
         var result = _state.CloseEpoch(validation, rate);
-        Save();
-        _folder.WriteMetrics(_state.History);
+
+        // The best first: a kill between the two leaves a last checkpoint that does not yet count this epoch, and resuming it
+        // writes both anew. The other way round the best would stay behind.
         if (_state.BestEpoch == result.Epoch)
         {
-            _folder.KeepLastAsBest();
+            Save(_folder.Best);
         }
+
+        Save(_folder.Last);
+        _folder.WriteMetrics(_state.History);
 
         _display.Line($"epoch {result.Epoch}/{_options.Epochs}  loss {result.Loss:f4}  training accuracy {result.TrainAccuracy:p2}" +
             $"{(validation is { } v ? $"  validation accuracy {v:p2}" : "")}  {images / seconds:f0} images/s  {TimeSpan.FromSeconds(seconds):m\\:ss}");
@@ -186,7 +195,7 @@ internal sealed class Trainer : IDisposable
         return result;
     }
 
-    private void Save() => new Checkpoint(_options, DatasetFacts.Of(_dataset), _state).Save(_folder.Last, Network, _optimizer);
+    private void Save(string path) => new Checkpoint(_options, _facts, _state).Save(path, Network, _optimizer);
 
     private double RateAt(long step) => LearningRate.At(_options, step, StepsInEpoch);
 

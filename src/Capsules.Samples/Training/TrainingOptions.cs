@@ -9,7 +9,7 @@ internal sealed record TrainingOptions
     /// <summary>Passes over the training images, at least 1.</summary>
     public int Epochs { get; init; } = 10;
 
-    /// <summary>Images in a step, at least 1.</summary>
+    /// <summary>Images in a step, at least 1. The authors' code has 128.</summary>
     public int BatchSize { get; init; } = 100;
 
     /// <summary>Adam's learning rate in the first step.</summary>
@@ -41,4 +41,14 @@ internal sealed record TrainingOptions
 
     /// <summary>Training images used in an epoch; null for all.</summary>
     public int? ImagesPerEpoch { get; init; }
+
+    /// <summary>Throws unless the options fit the images.</summary>
+    /// <exception cref="UserException">They do not.</exception>
+    public void Check(ImageDataset dataset)
+    {
+        if (MaxShift >= Math.Min(dataset.Height, dataset.Width))
+        {
+            throw new UserException($"--shift {MaxShift} would move images of {dataset.Height} x {dataset.Width} pixels out of sight. Give a smaller one.");
+        }
+    }
 }

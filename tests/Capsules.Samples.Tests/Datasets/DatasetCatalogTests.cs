@@ -132,7 +132,7 @@ public sealed class DatasetCatalogTests : IDisposable
         using var dataset = await Open("auto", null, null, Empty("cache"));
 
         dataset.Name.Should().Be("builtin");
-        dataset.Train.Count.Should().Be(10_000);
+        dataset.Train.Count.Should().Be(30_000);
         dataset.Test.Count.Should().Be(2_000);
         _notices.Should().Equal(
             $"Downloading MNIST (11 MB) to {_folder.PathOf("cache", "mnist")}.",

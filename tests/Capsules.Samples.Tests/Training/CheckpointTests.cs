@@ -8,7 +8,7 @@ public sealed class CheckpointTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
     private readonly Checkpoint _checkpoint = new(
-        SmallDigits.Options with { ReconstructionWeight = 0 }, new DatasetFacts("builtin", new ImageShape(1, 17, 17), ["a", "b"]), new TrainingState { StepInEpoch = 5, BestEpoch = 2 });
+        SmallDigits.Options with { ReconstructionWeight = 0 }, new DatasetFacts("builtin", new ImageShape(1, 17, 17), ["a", "b"], "abc"), new TrainingState { StepInEpoch = 5, BestEpoch = 2 });
 
     private string File => Path.Combine(_folder.Path, "last.ckpt");
 
@@ -71,7 +71,7 @@ public sealed class CheckpointTests : IDisposable
     public void Checkpoint_OfAnotherDataset_IsRefused()
     {
         using var digits = SmallDigits.Create(10, 10);
-        ((Action)(() => _checkpoint.Dataset.Require(digits))).Should().Throw<UserException>()
+        ((Action)(() => _checkpoint.Dataset.RequireKind(digits))).Should().Throw<UserException>()
             .WithMessage("The checkpoint was trained on builtin (17 x 17, 2 classes), but builtin has 28 x 28 and 10 classes. Give the dataset that fits with --dataset.");
     }
 

@@ -60,6 +60,33 @@ public class TrainerTests
     }
 
     [Fact]
+    public void Trainer_ResumedOnOtherImages_IsRefused()
+    {
+        using var folders = new TemporaryFolder();
+        using var dataset = SmallDigits.Create();
+        var folder = RunFolder.Create(folders.Path, "first");
+        using (var first = Trainer.Start(SmallDigits.Options with { Epochs = 1 }, dataset, CPU, folder, new TrainingDisplay(new TestOutput().Console)))
+        {
+            first.Run(TestContext.Current.CancellationToken);
+        }
+
+        using var others = BuiltInDigits.Create(44, 20, seed: 5);
+        var act = () => Trainer.Resume(folder, epochs: 2, others, CPU, new TrainingDisplay(new TestOutput().Console));
+        act.Should().Throw<UserException>()
+            .WithMessage("The run was trained on other images than those of generated, seed 5. Give the original ones with --data, or start a new run.");
+    }
+
+    [Fact]
+    public void Trainer_OfficialCodeWithoutValidation_TrainsAndCallsTheLastTheBest()
+    {
+        using var folders = new TemporaryFolder();
+        using var dataset = SmallDigits.Create();
+        using var trainer = Train(folders, dataset, SmallDigits.Options with { Preset = Preset.OfficialCode, Validation = 0 });
+        trainer.BestEpoch.Should().Be(2);
+        trainer.History.Should().OnlyContain(row => double.IsFinite(row.Loss) && row.ValidationAccuracy == null);
+    }
+
+    [Fact]
     public void Trainer_Run_LeavesConfigMetricsAndCheckpoints()
     {
         using var folders = new TemporaryFolder();
