@@ -29,6 +29,10 @@ internal static class EvaluateCommand
             // A run that was stopped in its first epoch has no best checkpoint yet.
             var folder = RunFolder.Open(run);
             path = File.Exists(folder.Best) ? folder.Best : folder.Last;
+            if (path == folder.Last)
+            {
+                console.Say("The run has no finished epoch, and so no best checkpoint: this is the last one.");
+            }
         }
 
         var (checkpoint, network, _) = Checkpoint.Load(path, place);

@@ -28,8 +28,7 @@ internal static class TrainingRun
         IAnsiConsole console, RunFolder folder, int? epochs, string? data, string device, int threads, CancellationToken cancellation)
     {
         var place = Session.Open(device, threads);
-        var (checkpoint, network, _) = Checkpoint.Load(folder.Last, place);
-        network.Dispose();
+        var checkpoint = Checkpoint.Describe(folder.Last);
         if (epochs < checkpoint.State.History.Count)
         {
             throw new UserException($"The run has {checkpoint.State.History.Count} epochs behind it and cannot end after {epochs}. Give a larger --epochs.");

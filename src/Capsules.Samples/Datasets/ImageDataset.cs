@@ -48,7 +48,15 @@ internal sealed class ImageDataset : IDisposable
     public bool IsOriginal { get; }
 
     /// <summary>A checksum of all images and labels: what makes two datasets the same.</summary>
-    public string Fingerprint()
+    public string Fingerprint => field ??= Hash();
+
+    public void Dispose()
+    {
+        Train.Dispose();
+        Test.Dispose();
+    }
+
+    private string Hash()
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         foreach (var tensor in (Tensor[])[Train.Images, Train.Labels, Test.Images, Test.Labels])
@@ -57,11 +65,5 @@ internal sealed class ImageDataset : IDisposable
         }
 
         return Convert.ToHexStringLower(hash.GetHashAndReset());
-    }
-
-    public void Dispose()
-    {
-        Train.Dispose();
-        Test.Dispose();
     }
 }

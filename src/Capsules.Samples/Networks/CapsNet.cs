@@ -28,11 +28,10 @@ internal sealed class CapsNet : nn.Module<Tensor, Tensor>
         conv1 = nn.Conv2d(image.Channels, 256, kernel_size: 9);                                                 // 28 -> 20
         primary = new PrimaryCapsule(256, capsuleTypes: 32, capsuleDim: 8, kernelSize: 9, stride: 2, preset: preset);      // 20 -> 6
         var (capsules, dim) = primary.OutputShape(image.Height - 8, image.Width - 8);                           // 1152 of 8
-        digits = new CapsuleLayer(capsules, dim, classes, 16, routingIterations, bias: preset == Preset.OfficialCode, preset: preset);
+        digits = new CapsuleLayer(capsules, dim, classes, 16, routingIterations, preset: preset);
         decoder = withDecoder ? new MaskedDecoder(classes, 16, [image.Channels, image.Height, image.Width], preset: preset) : null;
         if (preset == Preset.OfficialCode)
         {
-            using var noGrad = no_grad();
             Initialize.TruncatedNormal(conv1.weight!, std: 0.05);
             nn.init.constant_(conv1.bias!, 0.1);
         }

@@ -9,10 +9,12 @@ internal static class RunReport
     /// <summary>Shows the table and logs it as lines.</summary>
     public static void Show(IAnsiConsole console, Action<string> log, IReadOnlyList<(string Name, string Value, string Paper)> rows)
     {
-        var table = new Table().Border(TableBorder.Rounded).AddColumns("", "this run", "paper");
+        var besidePaper = rows.Any(row => row.Paper.Length > 0);
+        var table = new Table().Border(TableBorder.Rounded).AddColumns(besidePaper ? ["", "this run", "paper"] : ["", "this run"]);
         foreach (var (name, value, paper) in rows)
         {
-            table.AddRow(Markup.Escape(name), Markup.Escape(value), Markup.Escape(paper));
+            string[] cells = besidePaper ? [name, value, paper] : [name, value];
+            table.AddRow([.. cells.Select(Markup.Escape)]);
             log($"{name}: {value}{(paper.Length > 0 ? $" (paper: {paper})" : "")}");
         }
 

@@ -1,7 +1,6 @@
 using System.IO.Compression;
 using System.Security.Cryptography;
 using System.Text.Json;
-using System.Text.Json.Serialization;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -16,8 +15,6 @@ internal sealed record Checkpoint(TrainingOptions Options, DatasetFacts Dataset,
 {
     private const int CurrentFormat = 1;
     private const string Header = "checkpoint.json", Model = "model.dat", Optimizer = "optimizer.dat";
-
-    private static readonly JsonSerializerOptions Json = new() { WriteIndented = true, Converters = { new JsonStringEnumConverter() } };
 
     /// <summary>The network that the checkpoint is of, with fresh weights.</summary>
     public CapsNet MakeNetwork() => new(
@@ -36,18 +33,32 @@ internal sealed record Checkpoint(TrainingOptions Options, DatasetFacts Dataset,
         AtomicFile.Write(path, stream =>
         {
             using var zip = new ZipArchive(stream, ZipArchiveMode.Create, leaveOpen: true);
-            Put(zip, Header, JsonSerializer.SerializeToUtf8Bytes(contents, Json));
+            Put(zip, Header, JsonSerializer.SerializeToUtf8Bytes(contents, RunJson.Options));
             Put(zip, Model, model);
             Put(zip, Optimizer, state);
         });
     }
+
+    /// <summary>Reads a checkpoint's description alone.</summary>
+    /// <exception cref="UserException">The file is missing, damaged, or no checkpoint.</exception>
+    public static Checkpoint Describe(string path) => Read(path, (_, contents) => contents.Checkpoint);
 
     /// <summary>Reads a checkpoint's description, its network and, when wanted, its optimizer.</summary>
     /// <param name="path">The file.</param>
     /// <param name="device">Where the network goes.</param>
     /// <returns>The checkpoint, its network, and how to give an optimizer over the network's parameters its state.</returns>
     /// <exception cref="UserException">The file is missing, damaged, or no checkpoint.</exception>
-    public static (Checkpoint Checkpoint, CapsNet Network, Action<Adam> Restore) Load(string path, Device device)
+    public static (Checkpoint Checkpoint, CapsNet Network, Action<Adam> Restore) Load(string path, Device device) => Read(path, (zip, contents) =>
+    {
+        var model = Checked(Take(zip, Model), contents.ModelSha256, Model);
+        var optimizer = Checked(Take(zip, Optimizer), contents.OptimizerSha256, Optimizer);
+        var network = contents.Checkpoint.MakeNetwork();
+        network.load(new MemoryStream(model));
+        network.to(device);
+        return (contents.Checkpoint, network, (Action<Adam>)(target => Restore(target, optimizer)));
+    });
+
+    private static T Read<T>(string path, Func<ZipArchive, Contents, T> read)
     {
         if (!File.Exists(path))
         {
@@ -57,17 +68,11 @@ internal sealed record Checkpoint(TrainingOptions Options, DatasetFacts Dataset,
         try
         {
             using var zip = ZipFile.OpenRead(path);
-            var contents = JsonSerializer.Deserialize<Contents>(Take(zip, Header), Json) ?? throw new InvalidDataException("its description is empty");
-            if (contents.Format != CurrentFormat)
-            {
-                throw new UserException($"{path} is a checkpoint of format {contents.Format}, and this program reads format {CurrentFormat}. Use the version that wrote it.");
-            }
-
-            var (model, optimizer) = (Checked(Take(zip, Model), contents.ModelSha256, Model), Checked(Take(zip, Optimizer), contents.OptimizerSha256, Optimizer));
-            var network = contents.Checkpoint.MakeNetwork();
-            network.load(new MemoryStream(model));
-            network.to(device);
-            return (contents.Checkpoint, network, target => Restore(target, optimizer));
+            var contents = JsonSerializer.Deserialize<Contents>(Take(zip, Header), RunJson.Options) ?? throw new InvalidDataException("its description is empty");
+            return contents.Format == CurrentFormat
+                ? read(zip, contents)
+                : throw new UserException(
+                    $"{path} is a checkpoint of format {contents.Format}, and this program reads format {CurrentFormat}. Use the version that wrote it.");
         }
         catch (Exception failure) when (failure is InvalidDataException or JsonException or EndOfStreamException or ArgumentException)
         {

@@ -8,7 +8,7 @@ namespace Capsules.Samples;
 internal sealed record DatasetFacts(string Name, ImageShape Image, IReadOnlyList<string> ClassNames, string Fingerprint)
 {
     public static DatasetFacts Of(ImageDataset dataset) =>
-        new(dataset.Name, new ImageShape(dataset.Channels, dataset.Height, dataset.Width), dataset.ClassNames, dataset.Fingerprint());
+        new(dataset.Name, new ImageShape(dataset.Channels, dataset.Height, dataset.Width), dataset.ClassNames, dataset.Fingerprint);
 
     /// <summary>Throws unless a dataset's images and classes are of this kind, so that the network can read them.</summary>
     public void RequireKind(ImageDataset dataset)
@@ -26,7 +26,7 @@ internal sealed record DatasetFacts(string Name, ImageShape Image, IReadOnlyList
     public void RequireSame(ImageDataset dataset)
     {
         RequireKind(dataset);
-        if (dataset.Fingerprint() != Fingerprint)
+        if (dataset.Fingerprint != Fingerprint)
         {
             throw new UserException(
                 $"The run was trained on other images than those of {dataset.Source}. Give the original ones with --data, or start a new run.");

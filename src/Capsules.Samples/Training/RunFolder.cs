@@ -2,9 +2,7 @@ using System.Globalization;
 using System.Reflection;
 using System.Runtime.InteropServices;
 using System.Text;
-using System.Text.Encodings.Web;
 using System.Text.Json;
-using System.Text.Json.Serialization;
 using TorchSharp;
 
 namespace Capsules.Samples;
@@ -12,13 +10,6 @@ namespace Capsules.Samples;
 /// <summary>The folder of one run: config.json, metrics.csv, log.txt, last.ckpt, best.ckpt and pictures.</summary>
 internal sealed class RunFolder
 {
-    private static readonly JsonSerializerOptions Json = new()
-    {
-        WriteIndented = true,
-        Converters = { new JsonStringEnumConverter() },
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,      // a file for readers, not for a web page: + stays +
-    };
-
     private RunFolder(string path) => FullPath = path;
 
     public string FullPath { get; }
@@ -89,7 +80,7 @@ internal sealed class RunFolder
                 os = RuntimeInformation.OSDescription,
             },
             processors = Environment.ProcessorCount,
-        }, Json) + "\n");
+        }, RunJson.Options) + "\n");
 
     /// <summary>Writes metrics.csv, a row per finished epoch.</summary>
     public void WriteMetrics(IEnumerable<EpochResult> history)
