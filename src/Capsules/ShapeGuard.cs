@@ -59,17 +59,17 @@ internal static class ShapeGuard
                 $"Convert one of them: {argument}.to(torch.ScalarType.{parameter.dtype}), or the module with .to(torch.ScalarType.{tensor.dtype}).", argument);
         }
 
-        SameDevice(owner, tensor, argument, parameter, parameterName);
+        SameDevice(owner, tensor, argument, parameter.device, parameterName);
     }
 
-    /// <summary>Throws unless two tensors are on one device.</summary>
-    public static void SameDevice(string owner, Tensor tensor, string argument, Tensor other, string otherName)
+    /// <summary>Throws unless <paramref name="tensor"/> is on the device of something else.</summary>
+    public static void SameDevice(string owner, Tensor tensor, string argument, Device device, string otherName)
     {
         ArgumentNullException.ThrowIfNull(tensor, argument);
-        if (tensor.device_type != other.device_type || tensor.device_index != other.device_index)
+        if (tensor.device_type != device.type || tensor.device_index != device.index)
         {
             throw new ArgumentException(
-                $"{owner} expected {argument} on {other.device}, as {otherName}, but got it on {tensor.device}. Move one of them with .to(...).", argument);
+                $"{owner} expected {argument} on {device}, as {otherName}, but got it on {tensor.device}. Move one of them with .to(...).", argument);
         }
     }
 

@@ -46,7 +46,7 @@ internal static class EvaluateCommand
                 network, dataset.Test, Batches.InOrder(dataset.Test.Count), place, done => report(done, $"{done}/{dataset.Test.Count} images"), cancellation));
             RunReport.Show(console, _ => { },
             [
-                .. RunReport.Rows("", test, dataset.IsOriginal),
+                .. RunReport.Rows(test, dataset.IsOriginal),
                 ("margin loss", $"{test.MarginLoss:f5}", ""),
                 ("inference", $"{test.ImagesPerSecond:f0} images/s", ""),
             ]);

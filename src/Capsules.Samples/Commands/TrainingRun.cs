@@ -78,7 +78,7 @@ internal static class TrainingRun
         IAnsiConsole console, ImageDataset dataset, torch.Device device, RunFolder folder, Trainer trainer, TrainingDisplay display, Stopwatch clock, CancellationToken cancellation)
     {
         var last = trainer.Test(cancellation);
-                var rows = RunReport.Rows("", last, dataset.IsOriginal).ToList();
+        var rows = RunReport.Rows(last, dataset.IsOriginal).ToList();
         rows.Add(("parameters", RunReport.Count(trainer.Network.parameters().Sum(p => p.numel())),
             !dataset.IsOriginal ? "" : trainer.Network.HasDecoder ? "8.2M" : "6.8M"));
         rows.Add(("epochs", $"{trainer.History.Count}", ""));

@@ -22,10 +22,10 @@ internal static class RunReport
     }
 
     /// <summary>The rows that describe an evaluation on the test images.</summary>
-    public static IEnumerable<(string, string, string)> Rows(string title, Evaluation test, bool isOriginal)
+    public static IEnumerable<(string, string, string)> Rows(Evaluation test, bool isOriginal)
     {
-        yield return ($"test error{title}", $"{test.Error:p2} ({test.Wrong} of {test.Images} wrong)", isOriginal ? "0.25 %" : "");
-        yield return ($"test accuracy{title}", $"{test.Accuracy:p2}", isOriginal ? "99.75 %" : "");
+        yield return ("test error", $"{test.Error:p2} ({test.Wrong} of {test.Images} wrong)", isOriginal ? "0.25 %" : "");
+        yield return ("test accuracy", $"{test.Accuracy:p2}", isOriginal ? "99.75 %" : "");
     }
 
     /// <summary>A count with thousands separated.</summary>

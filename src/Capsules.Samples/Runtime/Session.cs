@@ -16,7 +16,12 @@ internal static class Session
         Libtorch.Load();
         try
         {
-            set_num_threads(threads > 0 ? threads : get_num_threads());      // the first touch of torch loads it
+            _ = get_num_threads();      // the first touch of torch loads it
+            if (threads > 0)
+            {
+                set_num_threads(threads);
+            }
+
             return ComputeDevice.Open(device);
         }
         catch (Exception failure) when (failure is TypeInitializationException or NotSupportedException or DllNotFoundException)

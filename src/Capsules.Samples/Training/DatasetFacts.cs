@@ -14,11 +14,11 @@ internal sealed record DatasetFacts(string Name, ImageShape Image, IReadOnlyList
     public void RequireKind(ImageDataset dataset)
     {
         var image = new ImageShape(dataset.Channels, dataset.Height, dataset.Width);
-        if (image != Image || dataset.ClassNames.Count != ClassNames.Count)
+        if (image != Image || dataset.Classes != ClassNames.Count)
         {
             throw new UserException(
                 $"The checkpoint was trained on {Name} ({Image}, {ClassNames.Count} classes), but {dataset.Name} has {image} and " +
-                $"{dataset.ClassNames.Count} classes. Give the dataset that fits with --dataset.");
+                $"{dataset.Classes} classes. Give the dataset that fits with --dataset.");
         }
     }
 

@@ -35,17 +35,9 @@ internal sealed class RunFolder
             {
                 var folder = new RunFolder(Path.GetFullPath(Path.Combine(output, i == 1 ? name : $"{name}-{i}")));
                 Directory.CreateDirectory(folder.FullPath);
-                if (!File.Exists(folder.LogFile))
+                if (folder.TryClaim())
                 {
-                    try
-                    {
-                        new FileStream(folder.LogFile, FileMode.CreateNew).Dispose();
-                        return folder;
-                    }
-                    catch (IOException) when (File.Exists(folder.LogFile))
-                    {
-                        // Another process was quicker.
-                    }
+                    return folder;
                 }
             }
         }
@@ -97,4 +89,17 @@ internal sealed class RunFolder
 
     /// <summary>Adds a line to log.txt.</summary>
     public void Log(string line) => File.AppendAllText(LogFile, line + "\n");
+
+    private bool TryClaim()
+    {
+        try
+        {
+            new FileStream(LogFile, FileMode.CreateNew).Dispose();
+            return true;
+        }
+        catch (IOException) when (File.Exists(LogFile))
+        {
+            return false;      // another run has it
+        }
+    }
 }

@@ -120,7 +120,7 @@ public sealed class MaskedDecoder : nn.Module<Tensor, Tensor?, Tensor>
     {
         CheckInput(input);
         ShapeGuard.Shape(nameof(MaskedDecoder), labels, nameof(labels), "B, K", [input.size(0), ShapeGuard.Any]);
-        ShapeGuard.SameDevice(nameof(MaskedDecoder), labels, nameof(labels), input, nameof(input));
+        ShapeGuard.SameDevice(nameof(MaskedDecoder), labels, nameof(labels), input.device, nameof(input));
         ShapeGuard.Labels(nameof(MaskedDecoder), labels, nameof(labels), Capsules);
         using var scope = NewDisposeScope();
         var (batch, objects) = (input.size(0), labels.size(1));

@@ -72,7 +72,7 @@ public static partial class Functional
     // Labels (B) or presence (B, J) to presence (B, J) in the dtype of the lengths.
     private static Tensor Presence(Tensor lengths, Tensor target)
     {
-        ShapeGuard.SameDevice(nameof(margin_loss), target, nameof(target), lengths, nameof(lengths));
+        ShapeGuard.SameDevice(nameof(margin_loss), target, nameof(target), lengths.device, nameof(lengths));
         var (batch, classes) = (lengths.size(0), lengths.size(1));
         if (target.dim() != 1)
         {

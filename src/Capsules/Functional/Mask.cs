@@ -41,7 +41,7 @@ public static partial class Functional
         CheckCapsules(nameof(mask), capsules);
         if (keep is not null)
         {
-            ShapeGuard.SameDevice(nameof(mask), keep, nameof(keep), capsules, nameof(capsules));
+            ShapeGuard.SameDevice(nameof(mask), keep, nameof(keep), capsules.device, nameof(capsules));
         }
 
         using var scope = NewDisposeScope();

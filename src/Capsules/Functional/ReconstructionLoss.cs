@@ -31,7 +31,7 @@ public static partial class Functional
                 "Give the decoder the image's (C, H, W) as its output shape.", nameof(image));
         }
 
-        ShapeGuard.SameDevice(nameof(reconstruction_loss), image, nameof(image), reconstruction, nameof(reconstruction));
+        ShapeGuard.SameDevice(nameof(reconstruction_loss), image, nameof(image), reconstruction.device, nameof(reconstruction));
         using var scope = NewDisposeScope();
         var square = (Wide(reconstruction) - Wide(image)).square();
         var loss = (square.dim() == 1 ? square : square.flatten(1).sum(dim: 1)) * weight;             // (B)

@@ -71,11 +71,6 @@ public sealed class DynamicRouting : Routing
 
         bias = bias is null ? null : Functional.Wide(bias);
         logits = logits is null ? null : Functional.Wide(logits);
-        if (Iterations == 0)
-        {
-            return Uniform(votes, bias, coupling).MoveToOuterDisposeScope();
-        }
-
         var c = Gradient == RoutingGradient.AllIterations ? Coupling(votes, bias, logits) : CouplingWithoutGradient(votes, bias, logits);
         var v = Squashed(c is null ? UniformSum(votes) : votes.WeightedSum(c), bias);
         return new RoutingResult(v, coupling: coupling ? c ?? UniformCoupling(votes) : null).MoveToOuterDisposeScope();
@@ -141,9 +136,6 @@ public sealed class DynamicRouting : Routing
     private Tensor UniformCoupling(Votes votes) =>
         full([votes.Batch, votes.InCapsules, votes.OutCapsules], UniformCoefficient(votes), votes.Dtype, votes.Device);
 
-    private RoutingResult Uniform(Votes votes, Tensor? bias, bool coupling) =>
-        new(Squashed(UniformSum(votes), bias), coupling: coupling ? UniformCoupling(votes) : null);
-
     private void Check(Votes votes, Tensor? bias, Tensor? logits, Tensor? activations)
     {
         ArgumentNullException.ThrowIfNull(votes);
@@ -195,9 +187,6 @@ public sealed class DynamicRouting : Routing
                 argument);
         }
 
-        if (tensor.device_type != votes.Device.type || tensor.device_index != votes.Device.index)
-        {
-            throw new ArgumentException($"DynamicRouting expected {argument} on {votes.Device}, as the votes, but got it on {tensor.device}.", argument);
-        }
+        ShapeGuard.SameDevice(nameof(DynamicRouting), tensor, argument, votes.Device, "the votes");
     }
 }
