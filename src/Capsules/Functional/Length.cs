@@ -22,6 +22,7 @@ public static partial class Functional
         return Norm(Wide(capsules), dim, keepdim).to_type(capsules.dtype).MoveToOuterDisposeScope();
     }
 
-    // libtorch's vector_norm has the subgradient 0 at the zero vector built in (norm_backward masks the division by zero).
-    private static Tensor Norm(Tensor x, long dim, bool keepdim) => linalg.vector_norm(x, 2.0, [dim], keepdim);
+    // libtorch's norm has the subgradient 0 at the zero vector built in (norm_backward masks the division by zero). This overload
+    // takes its exponent as a float; linalg.vector_norm makes a Scalar of it, which the collector may free while it is read.
+    private static Tensor Norm(Tensor x, long dim, bool keepdim) => x.norm((int)dim, keepdim, 2f);
 }

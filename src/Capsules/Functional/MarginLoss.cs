@@ -44,12 +44,13 @@ public static partial class Functional
 
         var wide = Wide(lengths);
         var presence = Presence(wide, target);
-        var present = (positiveMargin - wide).clamp_min(0).square();
-        var absent = (wide - negativeMargin).clamp_min(0).square();
-        var loss = (presence * present + (1 - presence) * absent * negativeWeight).sum(dim: 1);       // (B)
+        using Scalar zero = 0, one = 1, upper = positiveMargin, lower = negativeMargin;
+        var present = wide.neg().add(upper).clamp_min(zero).square();                                 // max(0, m+ - |v|)^2
+        var absent = wide.sub(lower).clamp_min(zero).square();                                        // max(0, |v| - m-)^2
+        var loss = Plus(presence * present, Times(presence.neg().add(one) * absent, negativeWeight)).sum(dim: 1);      // (B)
         if (preset == Preset.OfficialCode)
         {
-            loss *= 0.5 / lengths.size(1);
+            loss = Times(loss, 0.5 / lengths.size(1));
         }
 
         return Reduce(loss, reduction).to_type(lengths.dtype).MoveToOuterDisposeScope();
@@ -83,6 +84,6 @@ public static partial class Functional
 
         ShapeGuard.Shape(nameof(margin_loss), target, nameof(target), "B", [batch]);
         ShapeGuard.Labels(nameof(margin_loss), target, nameof(target), classes);
-        return target.unsqueeze(1).eq(arange(classes, ScalarType.Int64, target.device)).to_type(lengths.dtype);
+        return OneHot(target.unsqueeze(1), classes, lengths.dtype);
     }
 }

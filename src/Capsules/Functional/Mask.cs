@@ -45,7 +45,7 @@ public static partial class Functional
         }
 
         using var scope = NewDisposeScope();
-        var chosen = keep is { dtype: ScalarType.Bool } ? CheckedMask(capsules, keep) : OneHot(capsules, keep ?? longest(capsules));
+        var chosen = keep is { dtype: ScalarType.Bool } ? CheckedMask(capsules, keep) : CheckedLabels(capsules, keep ?? longest(capsules));
         return (capsules * chosen.to_type(capsules.dtype).unsqueeze(-1)).MoveToOuterDisposeScope();
     }
 
@@ -56,7 +56,7 @@ public static partial class Functional
     }
 
     // (B) or (B, K) labels to a Bool mask (B, J).
-    private static Tensor OneHot(Tensor capsules, Tensor keep)
+    private static Tensor CheckedLabels(Tensor capsules, Tensor keep)
     {
         if (keep.dim() == 2)
         {
@@ -69,8 +69,6 @@ public static partial class Functional
         }
 
         ShapeGuard.Labels(nameof(mask), keep, nameof(keep), capsules.size(1));
-        var classes = arange(capsules.size(1), ScalarType.Int64, keep.device);
-        var sets = keep.dim() == 1 ? keep.unsqueeze(1) : keep;      // (B, K)
-        return sets.unsqueeze(2).eq(classes).any(1);                // (B, K, 1) = (J) -> (B, J)
+        return OneHot(keep.dim() == 1 ? keep.unsqueeze(1) : keep, capsules.size(1), ScalarType.Bool);
     }
 }

@@ -26,13 +26,14 @@ public static partial class Functional
         CheckEps(eps);
         using var scope = NewDisposeScope();
         var x = Wide(s);
-        var norm = eps == 0 ? Norm(x, dim, keepdim: true) : x.square().sum(dim, keepdim: true).add(eps).sqrt();
+        using Scalar one = 1, added = eps;
+        var norm = eps == 0 ? Norm(x, dim, keepdim: true) : x.square().sum(dim, keepdim: true).add(added).sqrt();
 
         // n / (1 + n^2) with both parts divided by max(n, 1), a constant to the gradient: otherwise the derivative's
         // (1 + n^2)^2 leaves float32 at n = 1e9 and the gradient is wrong without a word.
-        var scale = norm.detach().clamp_min(1);
+        var scale = norm.detach().clamp_min(one);
         var scaled = norm / scale;
-        var v = x * (scaled / (norm * scaled + scale.reciprocal()));
+        var v = x * (scaled / Plus(norm * scaled, scale.reciprocal()));
         return v.to_type(s.dtype).MoveToOuterDisposeScope();
     }
 

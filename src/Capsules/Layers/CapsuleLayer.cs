@@ -191,7 +191,7 @@ public sealed class CapsuleLayer : nn.Module<Tensor, Tensor>
         }
 
         using var scope = NewDisposeScope();
-        var prior = logits is not null && initialLogits is not null ? logits + initialLogits : logits ?? initialLogits;
+        var prior = logits is not null && initialLogits is not null ? Functional.Plus(logits, initialLogits) : logits ?? initialLogits;
         var result = routing.Route(new LinearVotes(input, weight), bias, prior, activations, coupling);
         return new RoutingResult(As(result.Capsules), As(result.Activations), As(result.Coupling)).MoveToOuterDisposeScope();
 

@@ -158,7 +158,8 @@ public sealed class PrimaryCapsule : nn.Module<Tensor, Tensor>
             [_stride.H, _stride.W], [_padding.H, _padding.W], [_dilation.H, _dilation.W]);
         if (_scale != 1)
         {
-            x = bias is null ? x * _scale : x * _scale + bias.view(1, -1, 1, 1);
+            x = Functional.Times(x, _scale);
+            x = bias is null ? x : Functional.Plus(x, bias.view(1, -1, 1, 1));
         }
 
         if (activation is not null)

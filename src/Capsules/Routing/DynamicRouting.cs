@@ -100,9 +100,9 @@ public sealed class DynamicRouting : Routing
         for (var t = 1; t < Iterations; t++)
         {
             var v = Squashed(c is null ? UniformSum(votes) : votes.WeightedSum(c), bias);
-            sum = sum is null ? v : sum + v;
+            sum = sum is null ? v : Functional.Plus(sum, v);
             var agreement = votes.Agreement(sum);
-            c = Softmax(logits is null ? agreement : agreement + logits);
+            c = Softmax(logits is null ? agreement : Functional.Plus(agreement, logits));
         }
 
         return c;
@@ -126,15 +126,15 @@ public sealed class DynamicRouting : Routing
         return nn.functional.softmax(cat([orphan, logits], dim: -1), dim: -1).narrow(-1, 1, logits.size(-1));
     }
 
-    private static Tensor Squashed(Tensor s, Tensor? bias) => Functional.squash(bias is null ? s : s + bias);
+    private static Tensor Squashed(Tensor s, Tensor? bias) => Functional.squash(bias is null ? s : Functional.Plus(s, bias));
 
     // Where all logits are zero, the coupling is 1 / J, or 1 / (J + 1) beside an orphan class.
     private double UniformCoefficient(Votes votes) => 1.0 / (votes.OutCapsules + (Leaky ? 1 : 0));
 
-    private Tensor UniformSum(Votes votes) => votes.Sum() * UniformCoefficient(votes);
+    private Tensor UniformSum(Votes votes) => Functional.Times(votes.Sum(), UniformCoefficient(votes));
 
     private Tensor UniformCoupling(Votes votes) =>
-        full([votes.Batch, votes.InCapsules, votes.OutCapsules], UniformCoefficient(votes), votes.Dtype, votes.Device);
+        Functional.Times(ones([votes.Batch, votes.InCapsules, votes.OutCapsules], votes.Dtype, votes.Device), UniformCoefficient(votes));
 
     private void Check(Votes votes, Tensor? bias, Tensor? logits, Tensor? activations)
     {
