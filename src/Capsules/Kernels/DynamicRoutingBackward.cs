@@ -2,24 +2,13 @@ using System.Runtime.InteropServices;
 
 namespace Capsules;
 
-/// <summary>The gradients that a backward pass is asked for; null where not asked.</summary>
-internal unsafe struct RoutingGradients
-{
-    public float* Input;
-    public float* Weight;
-    public float* Bias;
-    public float* Logits;
-}
-
 /// <summary>The gradient of dynamic routing, with votes and couplings made again instead of kept.</summary>
 /// <remarks>
 /// Iterations depend on each other only through the (B, J, E) vectors V(t) and ds(t). So from the last iteration to the second
 /// one pass each gives the gradient of V(t-1), from which ds(t-1) follows; with all of them known a single further pass gives
-/// the gradients of everything else, for all iterations at once (<see cref="GradientPass{TSimd,TVector}"/>).
+/// the gradients of everything else, for all iterations at once (<see cref="GradientPassJob"/>).
 /// </remarks>
-internal static unsafe class DynamicRoutingBackward<TSimd, TVector>
-    where TSimd : struct, ISimd<TVector>
-    where TVector : unmanaged
+internal static unsafe class DynamicRoutingBackward<TLayout> where TLayout : struct, IVectorLayout
 {
     private struct Step
     {
@@ -44,10 +33,10 @@ internal static unsafe class DynamicRoutingBackward<TSimd, TVector>
     {
         var layout = new GradientVectors(problem);
         var all = problem.Blocks * problem.Capsules;
-        var partialFloats = VotePass<TSimd, TVector>.PartialFloats(problem);
-        var weightPartials = gradients.Weight == null ? 0 : NativeBuffer.Aligned(GradientPass<TSimd, TVector>.WeightPartialFloats(problem));
-        var scratch = Math.Max(VotePass<TSimd, TVector>.ScratchFloats(problem), GradientPass<TSimd, TVector>.ScratchFloats(problem));
-        using var buffer = new NativeBuffer((layout.Count + 1) * all + partialFloats + weightPartials + scratch);
+        var parts = TLayout.Parts(problem);
+        var weightPartials = gradients.Weight == null ? 0 : NativeBuffer.Aligned(new WeightOwnership(problem).PartialFloats);
+        var scratch = Math.Max(TLayout.VotePassScratch(problem), TLayout.GradientPassScratch(problem));
+        using var buffer = new NativeBuffer((layout.Count + 1 + parts) * all + weightPartials + scratch);
 
         var step = new Step
         {
@@ -58,14 +47,17 @@ internal static unsafe class DynamicRoutingBackward<TSimd, TVector>
             Vectors = buffer.Pointer,
             RunningGradient = buffer.Pointer + layout.Count * all,
             Partials = buffer.Pointer + (layout.Count + 1) * all,
-            Parts = VotePass<TSimd, TVector>.Parts(problem),
+            Parts = parts,
         };
-        var scratchMemory = step.Partials + partialFloats + weightPartials;
+        var weightPartialsMemory = step.Partials + parts * all;
+        var scratchMemory = weightPartialsMemory + weightPartials;
         ParallelFor.RunIfWorthwhile(problem.Blocks, all * problem.Passes, &Start, &step);
 
+        // The forward's last pass went down where their number is even.
+        var downwards = problem.Passes % 2 == 1;
         if (problem.GradientThroughAll)
         {
-            var pass = new VotePass<TSimd, TVector>.Job
+            var pass = new VotePassJob
             {
                 Problem = problem,
                 Kind = VotePassKind.AgreementGradient,
@@ -77,9 +69,11 @@ internal static unsafe class DynamicRoutingBackward<TSimd, TVector>
             for (var iteration = problem.Passes; iteration >= 2; iteration--)
             {
                 pass.Probes = step.Vectors + GradientVectors.V(iteration) * problem.Capsules;
-                VotePass<TSimd, TVector>.Run(ref pass);
+                pass.Downwards = downwards;
+                downwards = !downwards;
+                TLayout.Run(ref pass);
                 step.Iteration = iteration;
-                ParallelFor.RunIfWorthwhile(problem.Blocks, all * step.Parts, &Previous, &step);
+                ParallelFor.RunIfWorthwhile(problem.Blocks, all * parts, &Previous, &step);
             }
         }
 
@@ -92,17 +86,20 @@ internal static unsafe class DynamicRoutingBackward<TSimd, TVector>
 
         if (gradients.Input != null || gradients.Weight != null || gradients.Logits != null)
         {
-            var pass = new GradientPass<TSimd, TVector>.Job
+            var pass = new GradientPassJob
             {
                 Problem = problem,
                 Vectors = step.Vectors,
                 InputGradient = gradients.Input,
                 WeightGradient = gradients.Weight,
                 LogitsGradient = gradients.Logits,
-                WeightPartials = step.Partials + partialFloats,
+                WeightPartials = weightPartialsMemory,
                 Scratch = scratchMemory,
+
+                // Where capsules share weights the first of them writes their gradient and the others add to it.
+                Downwards = downwards && problem.GroupSize == 1,
             };
-            GradientPass<TSimd, TVector>.Run(ref pass);
+            TLayout.Run(ref pass);
         }
     }
 
@@ -114,29 +111,19 @@ internal static unsafe class DynamicRoutingBackward<TSimd, TVector>
         var size = problem.Capsules;
         var vectors = step.Vectors + block * step.Layout.Count * size;
         var s = step.Saved + block * size;
-        var row = problem.E * (nint)problem.Lanes;
         float* previous = null;
         for (var iteration = 1; iteration < problem.Passes; iteration++)
         {
             var v = vectors + (problem.GradientThroughAll ? iteration - 1 : 0) * size;
-            for (var j = 0; j < problem.J; j++)
-            {
-                SquashLanes<TSimd, TVector>.Forward(s + j * row, previous == null ? null : previous + j * row, v + j * row, problem.E);
-            }
-
+            TLayout.Squash(problem, s, previous, v);
             previous = v;
             s += problem.Blocks * size;
         }
 
         var gradient = step.RunningGradient + block * size;
-        var columns = problem.J * problem.E;
-        BatchLanes.Pack(
-            step.OutputGradient + (nint)block * problem.Lanes * columns, columns, problem.RowsOf(block), columns, gradient, problem.Lanes);
+        TLayout.Pack(problem, block, step.OutputGradient, gradient);
         var last = vectors + (problem.GradientThroughAll ? step.Layout.Ds(problem.Passes) : step.Layout.Count - 1) * size;
-        for (var j = 0; j < problem.J; j++)
-        {
-            SquashLanes<TSimd, TVector>.Backward(s + j * row, gradient + j * row, last + j * row, problem.E);
-        }
+        TLayout.SquashGradient(problem, s, gradient, last);
 
         // From here on: the sum of the gradients of V(t) over the iterations t that are done.
         NativeMemory.Clear(gradient, (nuint)(size * sizeof(float)));
@@ -149,25 +136,12 @@ internal static unsafe class DynamicRoutingBackward<TSimd, TVector>
         ref var problem = ref step.Problem;
         var size = problem.Capsules;
         var gradient = step.RunningGradient + block * size;
-        var partial = step.Partials + block * size;
-        for (nint at = 0; at < size; at += problem.Lanes)
-        {
-            var sum = TSimd.Load(gradient + at);
-            for (var part = 0; part < step.Parts; part++)
-            {
-                sum = TSimd.Add(sum, TSimd.Load(partial + part * problem.Blocks * size + at));
-            }
 
-            TSimd.Store(sum, gradient + at);
-        }
-
+        // The running sum is one more part: it lies just before the partial sums, a whole array away.
+        TLayout.AddParts(problem, gradient, problem.Blocks * size, step.Parts + 1, 1f, null, gradient);
         var s = step.Saved + ((nint)(step.Iteration - 2) * problem.Blocks + block) * size;
         var target = step.Vectors + (block * step.Layout.Count + step.Layout.Ds(step.Iteration - 1)) * size;
-        var row = problem.E * (nint)problem.Lanes;
-        for (var j = 0; j < problem.J; j++)
-        {
-            SquashLanes<TSimd, TVector>.Backward(s + j * row, gradient + j * row, target + j * row, problem.E);
-        }
+        TLayout.SquashGradient(problem, s, gradient, target);
     }
 
     /// <summary>The bias is in s of every iteration that takes part: its gradient sums their ds over the batch.</summary>
@@ -175,21 +149,10 @@ internal static unsafe class DynamicRoutingBackward<TSimd, TVector>
     {
         ref var step = ref *(Step*)state;
         ref var problem = ref step.Problem;
-        var first = problem.J * task / step.BiasTasks * problem.E;
-        var last = problem.J * (task + 1) / step.BiasTasks * problem.E;
-        for (var i = first; i < last; i++)
-        {
-            var sum = TSimd.Zero;
-            for (var block = 0; block < problem.Blocks; block++)
-            {
-                var vectors = step.Vectors + block * step.Layout.Count * problem.Capsules + (nint)i * problem.Lanes;
-                for (var vector = step.Layout.Pairs; vector < step.Layout.Count; vector++)
-                {
-                    sum = TSimd.Add(sum, TSimd.Load(vectors + vector * problem.Capsules));
-                }
-            }
-
-            step.BiasGradient[i] = TSimd.Sum(sum);
-        }
+        var first = problem.J * task / step.BiasTasks;
+        var last = problem.J * (task + 1) / step.BiasTasks;
+        TLayout.SumOverBatch(
+            problem, step.Vectors + step.Layout.Pairs * problem.Capsules, step.Layout.Count * problem.Capsules,
+            step.Layout.Count - step.Layout.Pairs, first, last, step.BiasGradient);
     }
 }

@@ -7,9 +7,7 @@ namespace Capsules;
 /// The logits of iteration t are b0 + sum over earlier iterations of &lt;u_hat, v&gt; = b0 + &lt;u_hat, V&gt; with V the running sum
 /// of v, so V (B, J, E) is all that one iteration hands to the next.
 /// </remarks>
-internal static unsafe class DynamicRoutingForward<TSimd, TVector>
-    where TSimd : struct, ISimd<TVector>
-    where TVector : unmanaged
+internal static unsafe class DynamicRoutingForward<TLayout> where TLayout : struct, IVectorLayout
 {
     private struct Finish
     {
@@ -22,20 +20,19 @@ internal static unsafe class DynamicRoutingForward<TSimd, TVector>
         public float* Output;
     }
 
-    /// <summary>Writes v (B, J, E), and s of every iteration in lanes, (iteration, block, J, E), unless <paramref name="saved"/> is null.</summary>
+    /// <summary>Writes v (B, J, E), and s of every iteration, (iteration, block, J, E), unless <paramref name="saved"/> is null.</summary>
     public static void Run(in RoutingProblem problem, float* output, float* saved)
     {
         var all = problem.Blocks * problem.Capsules;
-        var partialFloats = VotePass<TSimd, TVector>.PartialFloats(problem);
-        using var buffer = new NativeBuffer(2 * all + partialFloats + VotePass<TSimd, TVector>.ScratchFloats(problem));
+        var parts = TLayout.Parts(problem);
+        using var buffer = new NativeBuffer((2 + parts) * all + TLayout.VotePassScratch(problem));
         var v = buffer.Pointer;
         var sums = v + all;
-        var job = new VotePass<TSimd, TVector>.Job
+        var job = new VotePassJob
         {
             Problem = problem,
-            ProbeBlockStride = problem.Capsules,
             Partials = sums + all,
-            Scratch = sums + all + partialFloats,
+            Scratch = sums + (1 + parts) * all,
         };
         NativeMemory.Clear(v, (nuint)(all * sizeof(float)));
 
@@ -45,19 +42,20 @@ internal static unsafe class DynamicRoutingForward<TSimd, TVector>
             job.Kind = uniform ? VotePassKind.Uniform : VotePassKind.Coupled;
             job.Probes = pass == 0 ? null : v;
             job.ProbeBlockStride = pass == 0 ? 0 : problem.Capsules;
-            VotePass<TSimd, TVector>.Run(ref job);
+            job.Downwards = pass % 2 == 1;
+            TLayout.Run(ref job);
 
             var finish = new Finish
             {
                 Problem = problem,
                 Partials = job.Partials,
-                Parts = VotePass<TSimd, TVector>.Parts(problem),
+                Parts = parts,
                 Scale = uniform ? problem.UniformCoupling : 1f,
                 Sums = saved == null ? sums : saved + pass * all,
                 V = v,
                 Output = pass == problem.Passes - 1 ? output : null,
             };
-            ParallelFor.RunIfWorthwhile(problem.Blocks, all * finish.Parts, &FinishBlock, &finish);
+            ParallelFor.RunIfWorthwhile(problem.Blocks, all * parts, &FinishBlock, &finish);
         }
     }
 
@@ -66,36 +64,18 @@ internal static unsafe class DynamicRoutingForward<TSimd, TVector>
     {
         ref var finish = ref *(Finish*)state;
         ref var problem = ref finish.Problem;
-        var lanes = problem.Lanes;
         var size = problem.Capsules;
         var s = finish.Sums + block * size;
         var partial = finish.Partials + block * size;
-        var scale = TSimd.Broadcast(finish.Scale);
-        for (var i = 0; i < problem.J * problem.E; i++)
+        TLayout.AddParts(problem, partial, problem.Blocks * size, finish.Parts, finish.Scale, problem.Bias, s);
+        if (finish.Output == null)
         {
-            var at = (nint)i * lanes;
-            var sum = TSimd.Load(partial + at);
-            for (var part = 1; part < finish.Parts; part++)
-            {
-                sum = TSimd.Add(sum, TSimd.Load(partial + part * problem.Blocks * size + at));
-            }
-
-            var bias = TSimd.Broadcast(problem.Bias == null ? 0f : problem.Bias[i]);
-            TSimd.Store(TSimd.MultiplyAdd(sum, scale, bias), s + at);
+            TLayout.Squash(problem, s, finish.V + block * size, finish.V + block * size);
+            return;
         }
 
         // The first part of the partial sums is spent now and takes the capsules until they are in rows again.
-        var v = finish.Output == null ? finish.V + block * size : partial;
-        for (var j = 0; j < problem.J; j++)
-        {
-            var at = (nint)j * problem.E * lanes;
-            SquashLanes<TSimd, TVector>.Forward(s + at, finish.Output == null ? v + at : null, v + at, problem.E);
-        }
-
-        if (finish.Output != null)
-        {
-            var columns = problem.J * problem.E;
-            BatchLanes.Unpack(partial, lanes, problem.RowsOf(block), columns, finish.Output + (nint)block * lanes * columns, columns);
-        }
+        TLayout.Squash(problem, s, null, partial);
+        TLayout.Unpack(problem, block, partial, finish.Output);
     }
 }

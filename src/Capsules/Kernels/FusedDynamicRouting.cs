@@ -67,10 +67,10 @@ internal static class FusedDynamicRouting
     /// <param name="iterations">Routing iterations; 0 couples uniformly, whatever the logits.</param>
     /// <param name="leaky">Whether the softmax has one more entry, of logit 0, whose share goes nowhere.</param>
     /// <param name="gradientThroughAll">Whether gradients flow through every iteration, or the last coupling counts as constant.</param>
-    /// <param name="lanes">Batch rows in a vector: 16, 8 or 4. Null chooses by machine and batch.</param>
+    /// <param name="plan">How vectors are used. Null chooses by machine, batch and output dimension.</param>
     /// <returns>Capsules v (B, J, E), float32.</returns>
     public static Tensor Apply(
-        Tensor u, Tensor weight, Tensor? bias, Tensor? logits, int iterations, bool leaky, bool gradientThroughAll, int? lanes = null)
+        Tensor u, Tensor weight, Tensor? bias, Tensor? logits, int iterations, bool leaky, bool gradientThroughAll, VectorPlan? plan = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(iterations);
         if (WhyNot(u, weight, bias, logits) is { } reason)
@@ -87,7 +87,7 @@ internal static class FusedDynamicRouting
             GradientThroughAll = gradientThroughAll,
             HasBias = bias is not null,
             HasLogits = logits is not null,
-            Lanes = RoutingProblem.LanesFor(u.size(0), lanes),
+            Plan = plan ?? VectorPlan.For(u.size(0), weight.size(3)),
         };
         foreach (var (name, tensor) in Named(u, weight, bias, logits))
         {

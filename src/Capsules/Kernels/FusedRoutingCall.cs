@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Runtime.Intrinsics;
 using static TorchSharp.torch;
 
 namespace Capsules;
@@ -15,7 +17,7 @@ internal sealed class FusedRoutingOptions
 
     public required bool HasLogits { get; init; }
 
-    public required int Lanes { get; init; }
+    public required VectorPlan Plan { get; init; }
 
     /// <summary>For each tensor in the order u, weight, bias, logits, of those that are there.</summary>
     public List<bool> RequiresGrad { get; } = [];
@@ -34,17 +36,28 @@ internal static unsafe class FusedRoutingCall
         saved = save ? empty(problem.Passes * (long)problem.Blocks * problem.Capsules, dtype: ScalarType.Float32) : null;
         var target = TensorMemory.Floats(output);
         var sums = saved is null ? null : TensorMemory.Floats(saved);
-        switch (options.Lanes)
+        switch (options.Plan)
         {
-            case 16:
-                DynamicRoutingForward<Simd512, System.Runtime.Intrinsics.Vector512<float>>.Run(problem, target, sums);
+            case (LaneContent.Rows, 16):
+                DynamicRoutingForward<RowsInLanes<Simd512, Vector512<float>>>.Run(problem, target, sums);
                 break;
-            case 8:
-                DynamicRoutingForward<Simd256, System.Runtime.Intrinsics.Vector256<float>>.Run(problem, target, sums);
+            case (LaneContent.Rows, 8):
+                DynamicRoutingForward<RowsInLanes<Simd256, Vector256<float>>>.Run(problem, target, sums);
+                break;
+            case (LaneContent.Rows, 4):
+                DynamicRoutingForward<RowsInLanes<Simd128, Vector128<float>>>.Run(problem, target, sums);
+                break;
+            case (LaneContent.Entries, 16):
+                DynamicRoutingForward<EntriesInLanes<Simd512, Vector512<float>>>.Run(problem, target, sums);
+                break;
+            case (LaneContent.Entries, 8):
+                DynamicRoutingForward<EntriesInLanes<Simd256, Vector256<float>>>.Run(problem, target, sums);
+                break;
+            case (LaneContent.Entries, 4):
+                DynamicRoutingForward<EntriesInLanes<Simd128, Vector128<float>>>.Run(problem, target, sums);
                 break;
             default:
-                DynamicRoutingForward<Simd128, System.Runtime.Intrinsics.Vector128<float>>.Run(problem, target, sums);
-                break;
+                throw new UnreachableException($"No kernel has {options.Plan}.");
         }
 
         KeepAlive(prepared);
@@ -76,17 +89,28 @@ internal static unsafe class FusedRoutingCall
         };
         var sums = TensorMemory.Floats(saved);
         var source = TensorMemory.Floats(upstream);
-        switch (options.Lanes)
+        switch (options.Plan)
         {
-            case 16:
-                DynamicRoutingBackward<Simd512, System.Runtime.Intrinsics.Vector512<float>>.Run(problem, sums, source, gradients);
+            case (LaneContent.Rows, 16):
+                DynamicRoutingBackward<RowsInLanes<Simd512, Vector512<float>>>.Run(problem, sums, source, gradients);
                 break;
-            case 8:
-                DynamicRoutingBackward<Simd256, System.Runtime.Intrinsics.Vector256<float>>.Run(problem, sums, source, gradients);
+            case (LaneContent.Rows, 8):
+                DynamicRoutingBackward<RowsInLanes<Simd256, Vector256<float>>>.Run(problem, sums, source, gradients);
+                break;
+            case (LaneContent.Rows, 4):
+                DynamicRoutingBackward<RowsInLanes<Simd128, Vector128<float>>>.Run(problem, sums, source, gradients);
+                break;
+            case (LaneContent.Entries, 16):
+                DynamicRoutingBackward<EntriesInLanes<Simd512, Vector512<float>>>.Run(problem, sums, source, gradients);
+                break;
+            case (LaneContent.Entries, 8):
+                DynamicRoutingBackward<EntriesInLanes<Simd256, Vector256<float>>>.Run(problem, sums, source, gradients);
+                break;
+            case (LaneContent.Entries, 4):
+                DynamicRoutingBackward<EntriesInLanes<Simd128, Vector128<float>>>.Run(problem, sums, source, gradients);
                 break;
             default:
-                DynamicRoutingBackward<Simd128, System.Runtime.Intrinsics.Vector128<float>>.Run(problem, sums, source, gradients);
-                break;
+                throw new UnreachableException($"No kernel has {options.Plan}.");
         }
 
         KeepAlive(prepared);
@@ -119,7 +143,7 @@ internal static unsafe class FusedRoutingCall
             Weight = TensorMemory.Floats(weight),
             Bias = options.HasBias ? TensorMemory.Floats(inputs[2]) : null,
             InitialLogits = Pointer(logits),
-            Lanes = options.Lanes,
+            Plan = options.Plan,
             Threads = Threads(u.numel() * weight.size(1) * weight.size(3)),
         };
     }

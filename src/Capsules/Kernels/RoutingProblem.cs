@@ -34,20 +34,28 @@ internal unsafe struct RoutingProblem
     public float* Bias;
     public float* InitialLogits;
 
-    /// <summary>Batch rows in a block: one per lane.</summary>
-    public int Lanes;
+    /// <summary>What lies in the lanes of a vector, and how many lanes there are.</summary>
+    public VectorPlan Plan;
 
     public int Threads;
 
+    public readonly int Lanes => Plan.Lanes;
+
     public readonly VoteSizes Sizes => new(J, D, E);
 
-    public readonly int Blocks => (B + Lanes - 1) / Lanes;
+    /// <summary>Batch rows that one vector holds, and so the rows of a block.</summary>
+    public readonly int BlockRows => Plan.Content == LaneContent.Rows ? Lanes : 1;
+
+    public readonly int Blocks => (B + BlockRows - 1) / BlockRows;
+
+    /// <summary>Vectors that one output capsule takes for one block.</summary>
+    public readonly int Chunks => Plan.Content == LaneContent.Rows ? E : (E + Lanes - 1) / Lanes;
 
     /// <summary>Floats of one (J, E) array for one block.</summary>
-    public readonly nint Capsules => (nint)J * E * Lanes;
+    public readonly nint Capsules => (nint)J * Chunks * Lanes;
 
     /// <summary>Floats of one (J) array for one block.</summary>
-    public readonly nint Couplings => (nint)J * Lanes;
+    public readonly nint Couplings => Plan.Content == LaneContent.Rows ? (nint)J * Lanes : (J + Lanes - 1) / Lanes * (nint)Lanes;
 
     public readonly nint WeightSize => (nint)J * D * E;
 
@@ -59,25 +67,19 @@ internal unsafe struct RoutingProblem
 
     public readonly float UniformCoupling => 1f / (J + (Leaky ? 1 : 0));
 
-    public readonly int RowsOf(int block) => Math.Min(Lanes, B - block * Lanes);
+    public readonly int RowsOf(int block) => Math.Min(BlockRows, B - block * BlockRows);
 
     public readonly float* WeightOf(int n) => Weight + n / GroupSize * WeightSize;
 
+    /// <summary>The initial logits (J) of one row's input capsule n, where rows have their own; else null.</summary>
+    public readonly float* RowLogits(int row, int n) => Logits == LogitsLayout.PerRow ? InitialLogits + ((nint)row * N + n) * J : null;
+
+    /// <summary>
+    /// From a weight to the one to prefetch: the next capsule's, or where one capsule's weights fill most of the first-level cache,
+    /// those two kilobytes on.
+    /// </summary>
+    public readonly nint WeightsAhead(bool downwards) => WeightSize > 4096 ? 512 : downwards ? -WeightSize : WeightSize;
+
     /// <summary>Input capsules to take at once so that their weights stay in the second-level cache over all blocks of rows.</summary>
     public readonly int WeightTile => (int)Math.Clamp(256 * 1024 / sizeof(float) / WeightSize, 1, 64);
-
-    /// <summary>The widest vectors this machine has, but no wider than the batch fills.</summary>
-    public static int LanesFor(long batch, int? forced = null)
-    {
-        if (forced is { } lanes)
-        {
-            return lanes;
-        }
-
-        var widest = System.Runtime.Intrinsics.Vector512.IsHardwareAccelerated ? 16
-            : System.Runtime.Intrinsics.Vector256.IsHardwareAccelerated ? 8
-            : 4;
-        var needed = batch <= 4 ? 4 : batch <= 8 ? 8 : 16;
-        return Math.Min(widest, needed);
-    }
 }

@@ -6,14 +6,22 @@ namespace Capsules.Tests.Kernels;
 
 /// <summary>Sizes and options of one routing call, drawn at random, with tensors that its seed determines.</summary>
 internal sealed record RoutingCase(
-    int B, int Groups, int GroupSize, int D, int J, int E, int Iterations, bool Bias, int LogitsDims, bool Leaky, bool ThroughAll, int Lanes, int Seed)
+    int B, int Groups, int GroupSize, int D, int J, int E, int Iterations, bool Bias, int LogitsDims, bool Leaky, bool ThroughAll, VectorPlan Plan, int Seed)
 {
     private static readonly int[] Sizes = [1, 2, 3, 4, 5, 7, 8, 9, 11, 13, 16, 17, 19, 20, 23, 24, 31, 33];
+    private static readonly int[] Widths = [4, 8, 16];
     private static readonly int[] SmallSizes = [1, 2, 3, 4, 5, 7, 8, 9, 11, 16];
+
+    /// <summary>Every way in which the kernel can use vectors, fitting or not: this machine chooses but a few.</summary>
+    public static VectorPlan[] PlansFor(int outDim) =>
+    [
+        .. from lanes in Widths select new VectorPlan(LaneContent.Rows, lanes),
+        .. from lanes in Widths where lanes <= outDim select new VectorPlan(LaneContent.Entries, lanes),
+    ];
 
     public int N => Groups * GroupSize;
 
-    /// <summary>Odd sizes, ones and primes beside powers of two; every option; every vector width.</summary>
+    /// <summary>Odd sizes, ones and primes beside powers of two; every option; every use of vectors.</summary>
     public static Arbitrary<RoutingCase> Any { get; } = (
         from b in Gen.Elements(Sizes)
         from groups in Gen.Elements(Sizes)
@@ -26,9 +34,9 @@ internal sealed record RoutingCase(
         from logits in Gen.Elements(0, 2, 3)
         from leaky in Gen.Elements(true, false)
         from throughAll in Gen.Elements(true, true, false)
-        from lanes in Gen.Elements(4, 8, 16)
+        from plan in Gen.Elements(PlansFor(e))
         from seed in Gen.Choose(0, int.MaxValue)
-        select new RoutingCase(b, groups, groupSize, d, j, e, iterations, bias, logits, leaky, throughAll, lanes, seed)).ToArbitrary();
+        select new RoutingCase(b, groups, groupSize, d, j, e, iterations, bias, logits, leaky, throughAll, plan, seed)).ToArbitrary();
 
     /// <summary>Runs a property over fixed pseudo-random cases, so that a failure is everyone's failure.</summary>
     public static void ForAny(int count, ulong seed, Action<RoutingCase> property) =>
@@ -57,7 +65,7 @@ internal sealed record RoutingCase(
     }
 
     public Tensor Fused(IReadOnlyList<Tensor> inputs) =>
-        FusedDynamicRouting.Apply(inputs[0], inputs[1], Bias ? inputs[2] : null, LogitsDims > 0 ? inputs[^1] : null, Iterations, Leaky, ThroughAll, Lanes);
+        FusedDynamicRouting.Apply(inputs[0], inputs[1], Bias ? inputs[2] : null, LogitsDims > 0 ? inputs[^1] : null, Iterations, Leaky, ThroughAll, Plan);
 
     /// <summary>The library's reference in torch operations, which has tests of its own. With 0 iterations it refuses logits, which the kernel then ignores.</summary>
     public Tensor Twin(IReadOnlyList<Tensor> inputs) =>

@@ -4,7 +4,7 @@ namespace Capsules;
 
 /// <summary>The plain sum of votes over input capsules, which uniform coupling needs: a matrix product.</summary>
 /// <remarks>The sums stay in registers over all input capsules of a call; no vote exists on its own.</remarks>
-internal static unsafe class VoteSums<TSimd, TVector>
+internal static unsafe class RowVoteSums<TSimd, TVector>
     where TSimd : struct, ISimd<TVector>
     where TVector : unmanaged
 {

@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 namespace Capsules;
 
 /// <summary>squash(s) = s |s| / (1 + |s|^2) and its gradient, a batch row per lane.</summary>
-internal static unsafe class SquashLanes<TSimd, TVector>
+internal static unsafe class RowSquash<TSimd, TVector>
     where TSimd : struct, ISimd<TVector>
     where TVector : unmanaged
 {

@@ -11,7 +11,7 @@ internal readonly record struct BatchBlocks(int Count, nint InputStride, nint Gr
 /// This sum runs over the batch, which lies in the lanes: each accumulator is one weight's gradient, spread over the lanes
 /// until the last block, and only then folded. Four at a time are folded by one 4 by 4 transposition.
 /// </remarks>
-internal static unsafe class WeightGradients<TSimd, TVector>
+internal static unsafe class RowWeightGradients<TSimd, TVector>
     where TSimd : struct, ISimd<TVector>
     where TVector : unmanaged
 {

@@ -43,6 +43,9 @@ internal interface ISimd<TVector> where TVector : unmanaged
 
     static abstract float Sum(TVector a);
 
+    /// <summary>The largest lane; unspecified where one is NaN.</summary>
+    static abstract float Greatest(TVector a);
+
     /// <summary>The lanes folded to four by adding; the sum of all lanes is the sum of the four.</summary>
     static abstract Vector128<float> FoldToFour(TVector a);
 }

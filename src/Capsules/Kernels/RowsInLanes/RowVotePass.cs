@@ -3,22 +3,6 @@ using System.Runtime.InteropServices;
 
 namespace Capsules;
 
-/// <summary>What a pass over the input capsules sums, for every output capsule.</summary>
-internal enum VotePassKind
-{
-    /// <summary>sum_n u_hat_nj. The caller scales it by the uniform coupling.</summary>
-    Uniform,
-
-    /// <summary>sum_n c_nj u_hat_nj with c = softmax(b0 + &lt;u_hat, V&gt;); no probe: c = softmax(b0). Probe: V.</summary>
-    Coupled,
-
-    /// <summary>
-    /// sum_n db_nj u_hat_nj, the gradient of V, where db is the gradient of the logits of the coupling above under
-    /// dc = &lt;u_hat, ds&gt;. Probes: V, ds.
-    /// </summary>
-    AgreementGradient,
-}
-
 /// <summary>One pass over all input capsules: their votes are made, used and forgotten.</summary>
 /// <remarks>
 /// Tasks split the input capsules (and blocks of rows, where capsules are fewer than threads). Each task adds into its own
@@ -26,29 +10,13 @@ internal enum VotePassKind
 /// does not depend on timing. Within a task a tile of weights stays in the second-level cache while all its blocks of
 /// rows pass; within a block V, the sums and one capsule's votes stay in the first.
 /// </remarks>
-internal static unsafe class VotePass<TSimd, TVector>
+internal static unsafe class RowVotePass<TSimd, TVector>
     where TSimd : struct, ISimd<TVector>
     where TVector : unmanaged
 {
-    public struct Job
-    {
-        public RoutingProblem Problem;
-        public VotePassKind Kind;
-        public float* Probes;
-        public nint ProbeBlockStride;
-        public nint ProbeStride;
-
-        /// <summary>Sums of shape (part, block, J, E).</summary>
-        public float* Partials;
-
-        public float* Scratch;
-    }
-
     public static int Parts(in RoutingProblem problem) => Math.Min(problem.Threads, problem.N);
 
     private static int RowParts(in RoutingProblem problem) => Math.Clamp(problem.Threads / Parts(problem), 1, problem.Blocks);
-
-    public static long PartialFloats(in RoutingProblem problem) => (long)Parts(problem) * problem.Blocks * problem.Capsules;
 
     public static long ScratchFloats(in RoutingProblem problem) => Parts(problem) * RowParts(problem) * TaskScratch(problem);
 
@@ -59,9 +27,9 @@ internal static unsafe class VotePass<TSimd, TVector>
         + NativeBuffer.Aligned(2 * problem.Couplings)
         + NativeBuffer.Aligned(problem.WeightTile * (sizeof(float*) / sizeof(float)));
 
-    public static void Run(ref Job job)
+    public static void Run(ref VotePassJob job)
     {
-        fixed (Job* pointer = &job)
+        fixed (VotePassJob* pointer = &job)
         {
             ParallelFor.Run(Parts(job.Problem) * RowParts(job.Problem), &Task, pointer);
         }
@@ -70,7 +38,7 @@ internal static unsafe class VotePass<TSimd, TVector>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Task(int number, void* state)
     {
-        ref var job = ref *(Job*)state;
+        ref var job = ref *(VotePassJob*)state;
         ref var problem = ref job.Problem;
         var parts = Parts(problem);
         var rowParts = RowParts(problem);
@@ -91,8 +59,10 @@ internal static unsafe class VotePass<TSimd, TVector>
         var sums = job.Partials + (nint)part * problem.Blocks * problem.Capsules;
         NativeMemory.Clear(sums + firstBlock * problem.Capsules, (nuint)((lastBlock - firstBlock) * problem.Capsules * sizeof(float)));
 
-        for (var n = begin; n < end; n += tile)
+        var tiles = (end - begin + tile - 1) / tile;
+        for (var step = 0; step < tiles; step++)
         {
+            var n = begin + (job.Downwards ? tiles - 1 - step : step) * tile;
             var count = Math.Min(tile, end - n);
             for (var i = 0; i < count; i++)
             {
@@ -102,14 +72,14 @@ internal static unsafe class VotePass<TSimd, TVector>
             for (var block = firstBlock; block < lastBlock; block++)
             {
                 var sum = sums + block * problem.Capsules;
-                LaneInputs.PackInput(problem, block, n, count, input);
+                RowInputs.PackInput(problem, block, n, count, input);
                 if (job.Kind == VotePassKind.Uniform)
                 {
-                    VoteSums<TSimd, TVector>.Add(problem.Sizes, weights, input, count, sum);
+                    RowVoteSums<TSimd, TVector>.Add(problem.Sizes, weights, input, count, sum);
                     continue;
                 }
 
-                LaneInputs.PackLogits(problem, block, n, count, logits);
+                RowInputs.PackLogits(problem, block, n, count, logits);
                 Route(job, n, count, weights, input, logits, votes, dots, job.Probes + block * job.ProbeBlockStride, sum);
             }
         }
@@ -117,7 +87,7 @@ internal static unsafe class VotePass<TSimd, TVector>
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Route(
-        in Job job, int first, int count, float** weights, float* input, float* logits, float* votes, float* dots, float* vectors, float* sum)
+        in VotePassJob job, int first, int count, float** weights, float* input, float* logits, float* votes, float* dots, float* vectors, float* sum)
     {
         ref readonly var problem = ref job.Problem;
         var sizes = problem.Sizes;
@@ -132,20 +102,20 @@ internal static unsafe class VotePass<TSimd, TVector>
         };
         for (var i = 0; i < count; i++)
         {
-            VoteTiles<TSimd, TVector>.Compute(sizes, weights[i], input + (nint)i * problem.D * problem.Lanes, votes, probes);
+            RowVoteTiles<TSimd, TVector>.Compute(sizes, weights[i], input + (nint)i * problem.D * problem.Lanes, votes, probes);
             if (probes.Count == 0)
             {
                 NativeMemory.Clear(dots, (nuint)(couplings * sizeof(float)));
             }
 
-            LaneInputs.AddLogits<TSimd, TVector>(problem, first + i, logits + i * couplings, dots);
-            Coupling<TSimd, TVector>.Softmax(sizes.J, problem.Leaky, dots, dots);
+            RowCoupling<TSimd, TVector>.AddLogits(problem, first + i, logits + i * couplings, dots);
+            RowCoupling<TSimd, TVector>.Softmax(problem, dots, dots);
             if (job.Kind == VotePassKind.AgreementGradient)
             {
-                Coupling<TSimd, TVector>.SoftmaxGradient(sizes.J, dots, dots + couplings);
+                RowCoupling<TSimd, TVector>.SoftmaxGradient(problem, dots, dots + couplings);
             }
 
-            Coupling<TSimd, TVector>.AddWeighted(sizes, dots, votes, sum);
+            RowSums<TSimd, TVector>.AddWeighted(sizes, dots, votes, sum);
         }
     }
 }

@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 namespace Capsules;
 
 /// <summary>From the gradients of one input capsule's votes to the gradient of that capsule.</summary>
-internal static unsafe class InputGradients<TSimd, TVector>
+internal static unsafe class RowInputGradients<TSimd, TVector>
     where TSimd : struct, ISimd<TVector>
     where TVector : unmanaged
 {

@@ -2,26 +2,13 @@ using System.Runtime.CompilerServices;
 
 namespace Capsules;
 
-/// <summary>Sizes that the tiles of a vote need.</summary>
-internal readonly record struct VoteSizes(int J, int D, int E);
-
-/// <summary>Vectors (q, J, E) in lanes whose dot products with the votes are wanted, and where (q, J) of those go.</summary>
-internal unsafe struct Probes
-{
-    public float* Vectors;
-    public nint VectorStride;
-    public float* Dots;
-    public nint DotStride;
-    public int Count;
-}
-
 /// <summary>The votes of one input capsule for one block of batch rows, made in registers and used there.</summary>
 /// <remarks>
 /// A tile is one output capsule's next 16 (8, 4, 1) dimensions: as many accumulators as registers hold, each summing over
 /// the input dimension a broadcast weight times one vector of inputs. While the votes are in registers their dot products
 /// with every probe are taken, so a pass that needs only agreements need not store them at all.
 /// </remarks>
-internal static unsafe class VoteTiles<TSimd, TVector>
+internal static unsafe class RowVoteTiles<TSimd, TVector>
     where TSimd : struct, ISimd<TVector>
     where TVector : unmanaged
 {

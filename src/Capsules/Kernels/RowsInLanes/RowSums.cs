@@ -2,67 +2,11 @@ using System.Runtime.CompilerServices;
 
 namespace Capsules;
 
-/// <summary>What routing does with coupling coefficients: the softmax over output capsules and the sums it weights.</summary>
-internal static unsafe class Coupling<TSimd, TVector>
+/// <summary>Sums that coupling coefficients weight, a batch row per lane.</summary>
+internal static unsafe class RowSums<TSimd, TVector>
     where TSimd : struct, ISimd<TVector>
     where TVector : unmanaged
 {
-    /// <summary>coefficients[j] = softmax over j of logits[j]; leaky counts one more logit of zero, whose share goes nowhere.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Softmax(int capsules, bool leaky, float* logits, float* coefficients)
-    {
-        var lanes = TSimd.Lanes;
-        var maximum = leaky ? TSimd.Max(TSimd.Zero, TSimd.Load(logits)) : TSimd.Load(logits);
-        for (var j = 1; j < capsules; j++)
-        {
-            maximum = TSimd.Max(maximum, TSimd.Load(logits + (nint)j * lanes));
-        }
-
-        var total = leaky ? SimdMath.ExpOfNonPositive<TSimd, TVector>(TSimd.Subtract(TSimd.Zero, maximum)) : TSimd.Zero;
-        for (var first = 0; first < capsules; first += 16)
-        {
-            // A thousand nearly equal terms, each added to an ever larger total, would all be rounded the same way.
-            var part = TSimd.Zero;
-            for (var j = first; j < Math.Min(first + 16, capsules); j++)
-            {
-                var exponential = SimdMath.ExpOfNonPositive<TSimd, TVector>(TSimd.Subtract(TSimd.Load(logits + (nint)j * lanes), maximum));
-                part = TSimd.Add(part, exponential);
-                TSimd.Store(exponential, coefficients + (nint)j * lanes);
-            }
-
-            total = TSimd.Add(total, part);
-        }
-
-        var scale = TSimd.Divide(TSimd.Broadcast(1f), total);
-        for (var j = 0; j < capsules; j++)
-        {
-            TSimd.Store(TSimd.Multiply(scale, TSimd.Load(coefficients + (nint)j * lanes)), coefficients + (nint)j * lanes);
-        }
-    }
-
-    /// <summary>
-    /// From coefficients c and their gradients dc to the logits' gradients c_j (dc_j - sum_k c_k dc_k), in the place of c, and c in
-    /// the place of dc. The leaky softmax's extra entry has dc = 0, so it needs no term.
-    /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void SoftmaxGradient(int capsules, float* coefficients, float* gradients)
-    {
-        var lanes = TSimd.Lanes;
-        var mean = TSimd.Zero;
-        for (var j = 0; j < capsules; j++)
-        {
-            mean = TSimd.MultiplyAdd(TSimd.Load(coefficients + (nint)j * lanes), TSimd.Load(gradients + (nint)j * lanes), mean);
-        }
-
-        for (var j = 0; j < capsules; j++)
-        {
-            var coefficient = TSimd.Load(coefficients + (nint)j * lanes);
-            var gradient = TSimd.Subtract(TSimd.Load(gradients + (nint)j * lanes), mean);
-            TSimd.Store(TSimd.Multiply(coefficient, gradient), coefficients + (nint)j * lanes);
-            TSimd.Store(coefficient, gradients + (nint)j * lanes);
-        }
-    }
-
     /// <summary>sums[j, e] += factors[j] votes[j, e].</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void AddWeighted(in VoteSizes sizes, float* factors, float* votes, float* sums)

@@ -1,7 +1,7 @@
 namespace Capsules;
 
 /// <summary>Brings a block of rows of the inputs and of the initial logits into lanes.</summary>
-internal static unsafe class LaneInputs
+internal static unsafe class RowInputs
 {
     /// <summary>target[i, d] = the block's rows of input capsule first + i.</summary>
     public static void PackInput(in RoutingProblem problem, int block, int first, int count, float* target)
@@ -22,24 +22,5 @@ internal static unsafe class LaneInputs
         var stride = (nint)problem.N * problem.J;
         var source = problem.InitialLogits + (nint)block * problem.Lanes * stride + (nint)first * problem.J;
         BatchLanes.Pack(source, stride, problem.RowsOf(block), count * problem.J, target, problem.Lanes);
-    }
-
-    /// <summary>dots[j] += the initial logits of input capsule n.</summary>
-    public static void AddLogits<TSimd, TVector>(in RoutingProblem problem, int n, float* packed, float* dots)
-        where TSimd : struct, ISimd<TVector>
-        where TVector : unmanaged
-    {
-        if (problem.Logits == LogitsLayout.None)
-        {
-            return;
-        }
-
-        var shared = problem.InitialLogits + (nint)n * problem.J;
-        for (var j = 0; j < problem.J; j++)
-        {
-            var at = (nint)j * TSimd.Lanes;
-            var logit = problem.Logits == LogitsLayout.Shared ? TSimd.Broadcast(shared[j]) : TSimd.Load(packed + at);
-            TSimd.Store(TSimd.Add(TSimd.Load(dots + at), logit), dots + at);
-        }
     }
 }
