@@ -18,8 +18,9 @@ internal static class CompareCommand
         var tuned = new Option<bool>("--tuned-allocator") { Description = "Let glibc keep freed blocks up to 1 GiB instead of returning them to the system." };
         var json = new Option<FileInfo?>("--json") { Description = "Write everything measured to this file.", HelpName = "FILE" };
         var markdown = new Option<FileInfo?>("--markdown") { Description = "Write the printed report to this file too.", HelpName = "FILE" };
+        var roofline = new Option<FileInfo?>("--roofline") { Description = "Draw the cases under the machine's limits into this SVG file.", HelpName = "FILE" };
         var list = new Option<bool>("--list") { Description = "Show the cases and end." };
-        var root = new RootCommand("Compares the fused dynamic routing with plain implementations on the same libtorch.") { cases, quick, threads, tuned, json, markdown, list };
+        var root = new RootCommand("Compares the fused dynamic routing with plain implementations on the same libtorch.") { cases, quick, threads, tuned, json, markdown, roofline, list };
         threads.Validators.Add(result =>
         {
             if (result.GetValueOrDefault<int?>() < 1)
@@ -38,7 +39,7 @@ internal static class CompareCommand
             try
             {
                 var settings = CompareSettings.Of(result.GetValue(cases) ?? [], result.GetValue(quick), result.GetValue(tuned));
-                Run(settings, result.GetValue(threads), result.GetValue(json), result.GetValue(markdown));
+                Run(settings, result.GetValue(threads), result.GetValue(json), result.GetValue(markdown), result.GetValue(roofline));
                 return 0;
             }
             catch (Exception failure) when (failure is ArgumentException or InvalidOperationException or IOException)
@@ -59,7 +60,7 @@ internal static class CompareCommand
         }
     }
 
-    private static void Run(CompareSettings settings, int? threads, FileInfo? json, FileInfo? markdown)
+    private static void Run(CompareSettings settings, int? threads, FileInfo? json, FileInfo? markdown, FileInfo? roofline)
     {
         // malloc must know before the first large block; for the whole process, so default and tuned are two runs.
         if (settings.TunedAllocator && !Glibc.KeepLargeBlocks())
@@ -86,6 +87,11 @@ internal static class CompareCommand
         if (markdown is not null)
         {
             File.WriteAllText(markdown.FullName, report);
+        }
+
+        if (roofline is not null)
+        {
+            File.WriteAllText(roofline.FullName, RooflineChart.Of(comparison));
         }
 
         if (json is not null)

@@ -1,0 +1,96 @@
+using System.Globalization;
+using System.Text;
+
+namespace Capsules.Benchmarks;
+
+/// <summary>A roofline as SVG: what each case reaches, below what the machine's memory and its matrix product allow.</summary>
+/// <remarks>
+/// Across: operations per byte that must move; up: operations per second; both logarithmic. The slope is the copy's rate, the
+/// ceiling the matrix product's, medians over the same rounds. Whoever lies below the slope's foot waits for memory, below the
+/// ceiling for arithmetic; caches that hold the weights lift a case above the slope.
+/// </remarks>
+internal static class RooflineChart
+{
+    private const double Width = 760, Height = 460, Left = 70, Right = 20, Top = 44, Bottom = 56;
+
+    private const double FewestPerByte = 0.25, MostPerByte = 512, LowestRate = 1, HighestRate = 512;
+
+    public static string Of(Comparison comparison)
+    {
+        var passes = comparison.Cases.SelectMany(c => c.Passes).ToList();
+        var ceiling = new Samples(passes.Select(p => p.Roofline.ProductGigaflopPerSecond)).Median;
+        var slope = new Samples(passes.Select(p => p.Roofline.CopyGigabytesPerSecond)).Median;
+        var machine = comparison.Machine;
+        var svg = new StringBuilder();
+        svg.AppendLine(Invariant($"<svg xmlns='http://www.w3.org/2000/svg' width='{Width}' height='{Height}' viewBox='0 0 {Width} {Height}' font-family='sans-serif' font-size='12'>"));
+        svg.AppendLine(Invariant($"<rect width='{Width}' height='{Height}' fill='white'/>"));
+        Text(svg, Width / 2, 22, "middle", Invariant($"Fused dynamic routing: {machine.Processor}, {machine.Threads} threads, {machine.Vectors}-bit vectors, {machine.Date}"), 14);
+        Grid(svg);
+
+        // The roof: the copy's slope up to where it meets the ceiling, then the ceiling.
+        var ridge = ceiling / slope;
+        svg.AppendLine(Invariant($"<polyline fill='none' stroke='#444' stroke-width='2' points='{X(FewestPerByte):f1},{Y(slope * FewestPerByte):f1} {X(ridge):f1},{Y(ceiling):f1} {X(MostPerByte):f1},{Y(ceiling):f1}'/>"));
+        Text(svg, X(MostPerByte) - 4, Y(ceiling) - 6, "end", Invariant($"matrix product, {ceiling:f0} GFLOP/s"));
+        Text(svg, X(FewestPerByte) + 6, Y(slope * FewestPerByte) - 14, "start", Invariant($"copy, {slope:f0} GB/s"));
+
+        foreach (var pass in passes)
+        {
+            Point(svg, pass);
+        }
+
+        Legend(svg);
+        return svg.AppendLine("</svg>").ToString();
+    }
+
+    private static void Grid(StringBuilder svg)
+    {
+        for (var perByte = FewestPerByte; perByte <= MostPerByte; perByte *= 2)
+        {
+            svg.AppendLine(Invariant($"<line x1='{X(perByte):f1}' x2='{X(perByte):f1}' y1='{Top}' y2='{Height - Bottom}' stroke='#eee'/>"));
+            Text(svg, X(perByte), Height - Bottom + 16, "middle", Invariant($"{perByte:0.##}"));
+        }
+
+        for (var rate = LowestRate; rate <= HighestRate; rate *= 2)
+        {
+            svg.AppendLine(Invariant($"<line x1='{Left}' x2='{Width - Right}' y1='{Y(rate):f1}' y2='{Y(rate):f1}' stroke='#eee'/>"));
+            Text(svg, Left - 6, Y(rate) + 4, "end", Invariant($"{rate:0}"));
+        }
+
+        Text(svg, (Left + Width - Right) / 2, Height - 16, "middle", "floating-point operations per byte that must move");
+        svg.AppendLine(Invariant($"<text transform='translate(18 {(Top + Height - Bottom) / 2:f0}) rotate(-90)' text-anchor='middle'>GFLOP/s</text>"));
+    }
+
+    private static void Point(StringBuilder svg, PassResult pass)
+    {
+        var r = pass.Roofline;
+        var (x, y) = (X(1e3 * r.Gigaflop / r.Megabytes), Y(r.GigaflopPerSecond));
+        if (pass.Pass == PassResult.ForwardPass)
+        {
+            svg.AppendLine(Invariant($"<circle cx='{x:f1}' cy='{y:f1}' r='4.5' fill='#1f77b4'/>"));
+            Text(svg, x - 8, y - 6, "end", pass.Case);
+        }
+        else
+        {
+            svg.AppendLine(Invariant($"<rect x='{x - 4:f1}' y='{y - 4:f1}' width='8' height='8' fill='#d95f02'/>"));
+            Text(svg, x + 8, y + 14, "start", pass.Case);
+        }
+    }
+
+    private static void Legend(StringBuilder svg)
+    {
+        var (x, y) = (Width - Right - 150, Height - Bottom - 34);
+        svg.AppendLine(Invariant($"<circle cx='{x}' cy='{y}' r='4.5' fill='#1f77b4'/>"));
+        Text(svg, x + 12, y + 4, "start", PassResult.ForwardPass);
+        svg.AppendLine(Invariant($"<rect x='{x - 4}' y='{y + 14}' width='8' height='8' fill='#d95f02'/>"));
+        Text(svg, x + 12, y + 22, "start", PassResult.TrainingPass);
+    }
+
+    private static double X(double perByte) => Left + (Width - Left - Right) * Math.Log2(perByte / FewestPerByte) / Math.Log2(MostPerByte / FewestPerByte);
+
+    private static double Y(double rate) => Height - Bottom - (Height - Top - Bottom) * Math.Log2(rate / LowestRate) / Math.Log2(HighestRate / LowestRate);
+
+    private static void Text(StringBuilder svg, double x, double y, string anchor, string text, int size = 12) =>
+        svg.AppendLine(Invariant($"<text x='{x:f1}' y='{y:f1}' text-anchor='{anchor}' font-size='{size}'>{System.Security.SecurityElement.Escape(text)}</text>"));
+
+    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}
