@@ -186,7 +186,7 @@ public sealed class CapsuleLayer : nn.Module<Tensor, Tensor>
         ShapeGuard.Like(nameof(CapsuleLayer), input, nameof(input), weight, nameof(weight));
         if (initialLogits is not null)
         {
-            DynamicRouting.CheckLogits(nameof(CapsuleLayer), initialLogits, nameof(initialLogits), input.size(0), InCapsules, OutCapsules);
+            Capsules.Routing.CheckLogits(nameof(CapsuleLayer), initialLogits, nameof(initialLogits), input.size(0), InCapsules, OutCapsules);
             ShapeGuard.Like(nameof(CapsuleLayer), initialLogits, nameof(initialLogits), weight, nameof(weight));
         }
 
