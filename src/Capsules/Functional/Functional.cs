@@ -31,7 +31,7 @@ public static partial class Functional
     internal static Tensor Plus(Tensor x, double term)
     {
         using Scalar scalar = term;
-        return x.add(scalar);
+        return x.add(scalar, One);
     }
 
     /// <summary>x * factor, likewise.</summary>

@@ -65,9 +65,9 @@ public sealed class SelfRouting : Routing
 
         ShapeGuard.Like(GetName(), input, "the input capsules", weight, nameof(weight));
         using var scope = NewDisposeScope();
-        var grouped = Functional.Wide(input).reshape(votes.Batch, groups, votes.InCapsules / groups, -1);
+        var grouped = Functional.Wide(input).reshape(votes.Batch, groups, votes.InCapsules / groups, input.size(2));
         var own = Functional.Plus(einsum("bgpd,gdj->bgpj", grouped, Functional.Wide(weight)), Functional.Wide(this.bias).unsqueeze(1));
-        var r = nn.functional.softmax(own.reshape(votes.Batch, votes.InCapsules, -1), dim: -1);
+        var r = nn.functional.softmax(own.reshape(votes.Batch, votes.InCapsules, votes.OutCapsules), dim: -1);
         var a = votes.Weights(activations);
         var shares = a.unsqueeze(-1) * r;      // (B, N, J)
         var sums = shares.sum(1);

@@ -16,7 +16,7 @@ internal sealed class SharedParents
     // A gap's logit: its exponential is 0 beside any other, and no infinity turns the gradient into NaN.
     private const double Gap = -1e30;
 
-    private readonly long _edges, _offsets, _slots;
+    private readonly long _edges, _offsets, _inputs, _slots;
     private readonly long[] _edgeOfSlot, _slotOfEdge;
 
     /// <param name="inputOfEdge">For every edge the input position, or <paramref name="inputs"/> where the kernel leaves the grid.</param>
@@ -26,7 +26,7 @@ internal sealed class SharedParents
     {
         var edgesOfInput = Enumerable.Range(0, inputOfEdge.Length).GroupBy(edge => inputOfEdge[edge]).ToDictionary(group => group.Key, group => group.ToArray());
         var most = edgesOfInput.Where(pair => pair.Key != inputs).Select(pair => pair.Value.Length).DefaultIfEmpty(1).Max();
-        (_edges, _offsets, _slots) = (inputOfEdge.Length, offsets, inputs * most);
+        (_edges, _offsets, _inputs, _slots) = (inputOfEdge.Length, offsets, inputs, inputs * most);
         _edgeOfSlot = [.. Enumerable.Repeat(_edges, (int)_slots)];
         _slotOfEdge = [.. Enumerable.Repeat(_slots, (int)_edges)];
         foreach (var (input, edges) in edgesOfInput.Where(pair => pair.Key != inputs))
@@ -55,9 +55,9 @@ internal sealed class SharedParents
         var (batch, types) = (logits.size(0) / positions, logits.size(1) / _offsets);
         var edges = logits.reshape(batch, positions, _offsets, types, outputs).permute(0, 3, 4, 1, 2).reshape(batch, types, outputs, _edges);
         var slots = WithColumn(edges, Gap).index_select(-1, tensor(_edgeOfSlot, device: logits.device));
-        var parents = slots.reshape(batch, types, outputs, -1, Most).transpose(2, 3).reshape(batch, types, -1, outputs * Most);      // (B, T, S, J * M)
+        var parents = slots.reshape(batch, types, outputs, _inputs, Most).transpose(2, 3).reshape(batch, types, _inputs, outputs * Most);      // (B, T, S, J * M)
         var shares = nn.functional.softmax(parents, dim: -1);
-        slots = shares.reshape(batch, types, -1, outputs, Most).transpose(2, 3).reshape(batch, types, outputs, _slots);
+        slots = shares.reshape(batch, types, _inputs, outputs, Most).transpose(2, 3).reshape(batch, types, outputs, _slots);
         edges = WithColumn(slots, 0).index_select(-1, tensor(_slotOfEdge, device: logits.device));
         return edges.reshape(batch, types, outputs, positions, _offsets).permute(0, 3, 4, 1, 2).reshape(logits.shape).MoveToOuterDisposeScope();
     }

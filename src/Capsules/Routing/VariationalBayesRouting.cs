@@ -5,14 +5,15 @@ namespace Capsules;
 
 /// <summary>Variational Bayes routing: a mixture of Gaussians over the votes, with priors that keep it from collapsing.</summary>
 /// <remarks>
-/// <para>R_ij = 1 / parents of i; repeat T times: with r_ij = R_ij a_i and R_j = sum_i r_ij,
+/// <para>R_ij = 1 / J; repeat T times: with r_ij = R_ij a_i and R_j = sum_i r_ij,
 /// alpha_j = alpha0 + R_j; kappa_j = kappa0 + R_j; nu_j = nu0 + R_j; mu_j the mean of the votes under r; m_j = R_j mu_j / kappa_j;
 /// 1/Psi_jd = 1 + sum_i r_ij (u_hat_ijd - mu_jd)^2 + (kappa0 R_j / kappa_j) mu_jd^2; and, but for the last time,
 /// R_i = softmax over all parents j of (E[ln pi_j] + E[ln N(u_hat_ij)]) under Dirichlet(alpha), Gauss(m, kappa) and Wishart(Psi, nu).
 /// Then a_j = sigmoid(BatchNorm(beta_a_j - (exp(E[ln pi_j]) H_j + beta_u_j))), H_j the Gaussian's expected entropy, and the
 /// capsules are BatchNorm(m_j).</para>
 /// <para>Priors as in the paper: alpha0 = kappa0 = 1, m0 = 0, Psi0 = 1, nu0 = E + 1. The covariance is diagonal, as in the authors'
-/// experiments. In a convolutional layer an input capsule's softmax runs over the parents at all positions that see it.</para>
+/// experiments. In a convolutional layer an input capsule's softmax runs over the parents at all positions that see it; before the first
+/// one it couples with 1 / J at each of them, as in the authors' code.</para>
 /// <para>State dict: <c>beta_u</c> and <c>beta_a</c> (J), zero at first, and the running statistics of <c>pose_norm</c> and
 /// <c>activation_norm</c>, which have no parameters. In training mode the normalisations take their statistics from the batch, so
 /// samples are not independent of each other; after <c>eval()</c> they are.</para>
@@ -85,7 +86,7 @@ public sealed class VariationalBayesRouting : Routing
         using var scope = NewDisposeScope();
         var v = votes.Materialize();      // (B, N, J, E)
         var a = votes.Weights(activations).unsqueeze(-1);
-        var r = votes.Softmax(zeros([votes.Batch, votes.InCapsules, votes.OutCapsules], votes.Dtype, votes.Device));
+        var r = Functional.Times(ones([votes.Batch, votes.InCapsules, votes.OutCapsules], votes.Dtype, votes.Device), 1.0 / votes.OutCapsules);
         for (var t = 1; ; t++)
         {
             var posterior = Posterior.Of(v, r * a);
