@@ -48,6 +48,17 @@ internal static class ShapeGuard
         }
     }
 
+    /// <summary>Throws unless <paramref name="tensor"/> is a Bool tensor.</summary>
+    public static void Bool(string owner, Tensor tensor, string argument)
+    {
+        ArgumentNullException.ThrowIfNull(tensor, argument);
+        if (tensor.dtype != ScalarType.Bool)
+        {
+            throw new ArgumentException(
+                $"{owner} expected {argument} of dtype Bool, but got {tensor.dtype}. Convert it with {argument}.to(torch.@bool).", argument);
+        }
+    }
+
     /// <summary>Throws unless <paramref name="tensor"/> has the dtype and the device of the module's <paramref name="parameter"/>.</summary>
     public static void Like(string owner, Tensor tensor, string argument, Tensor parameter, string parameterName)
     {

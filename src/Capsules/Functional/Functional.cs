@@ -24,6 +24,16 @@ public static partial class Functional
     /// <summary>a + b, with no Scalar that the collector could free.</summary>
     internal static Tensor Plus(Tensor a, Tensor b) => a.add(b, One);
 
+    /// <summary>a - b, beside <see cref="Plus(Tensor, Tensor)"/>: subtraction needs no Scalar.</summary>
+    internal static Tensor Minus(Tensor a, Tensor b) => a.sub(b);
+
+    /// <summary>x + term, likewise.</summary>
+    internal static Tensor Plus(Tensor x, double term)
+    {
+        using Scalar scalar = term;
+        return x.add(scalar, One);
+    }
+
     /// <summary>x * factor, likewise.</summary>
     internal static Tensor Times(Tensor x, double factor)
     {

@@ -56,6 +56,9 @@ public sealed class DynamicRouting : Routing
     public RoutingKernel Kernel { get; }
 
     /// <inheritdoc/>
+    public override RoutingInputs Uses => RoutingInputs.Bias | RoutingInputs.Logits;
+
+    /// <inheritdoc/>
     /// <remarks>Activations are not used by this algorithm: a capsule's activation is its length.</remarks>
     /// <exception cref="NotSupportedException">The fused kernel was asked for and cannot serve the arguments.</exception>
     public override RoutingResult Route(Votes votes, Tensor? bias = null, Tensor? logits = null, Tensor? activations = null, bool coupling = false)
@@ -73,7 +76,7 @@ public sealed class DynamicRouting : Routing
         logits = logits is null ? null : Functional.Wide(logits);
         var c = Gradient == RoutingGradient.AllIterations ? Coupling(votes, bias, logits) : CouplingWithoutGradient(votes, bias, logits);
         var v = Squashed(c is null ? UniformSum(votes) : votes.WeightedSum(c), bias);
-        return new RoutingResult(v, coupling: coupling ? c ?? UniformCoupling(votes) : null).MoveToOuterDisposeScope();
+        return new RoutingResult(v, coupling: coupling ? votes.Present(c ?? UniformCoupling(votes)) : null).MoveToOuterDisposeScope();
     }
 
     private bool IsFused(Votes votes, Tensor? bias, Tensor? logits, bool coupling, [NotNullWhen(true)] out LinearVotes? linear)
@@ -138,55 +141,11 @@ public sealed class DynamicRouting : Routing
 
     private void Check(Votes votes, Tensor? bias, Tensor? logits, Tensor? activations)
     {
-        ArgumentNullException.ThrowIfNull(votes);
-        if (activations is not null)
-        {
-            throw new NotSupportedException("DynamicRouting does not use activations: a capsule's activation is its length. Pass none.");
-        }
-
-        if (bias is not null)
-        {
-            ShapeGuard.Shape(nameof(DynamicRouting), bias, nameof(bias), "J, E", [votes.OutCapsules, votes.OutDim]);
-            CheckLike(votes, bias, nameof(bias));
-        }
-
-        if (logits is null)
-        {
-            return;
-        }
-
-        if (Iterations == 0)
+        if (logits is not null && Iterations == 0)
         {
             throw new ArgumentException("DynamicRouting with 0 iterations couples uniformly and cannot use logits. Use 1 iteration to couple by the logits alone.", nameof(logits));
         }
 
-        CheckLogits(nameof(DynamicRouting), logits, nameof(logits), votes.Batch, votes.InCapsules, votes.OutCapsules);
-        CheckLike(votes, logits, nameof(logits));
-    }
-
-    /// <summary>Throws unless logits are (N, J) or (B, N, J).</summary>
-    internal static void CheckLogits(string owner, Tensor logits, string argument, long batch, long inCapsules, long outCapsules)
-    {
-        if (logits.dim() == 3)
-        {
-            ShapeGuard.Shape(owner, logits, argument, "B, N, J", [batch, inCapsules, outCapsules]);
-        }
-        else
-        {
-            ShapeGuard.Shape(owner, logits, argument, "N, J", [inCapsules, outCapsules], _ => "Logits may also be (B, N, J).");
-        }
-    }
-
-    private static void CheckLike(Votes votes, Tensor tensor, string argument)
-    {
-        ShapeGuard.Floating(nameof(DynamicRouting), tensor, argument);
-        if (Functional.Wide(tensor.dtype) != votes.Dtype)
-        {
-            throw new ArgumentException(
-                $"DynamicRouting computes in {votes.Dtype}, as the votes, but {argument} is {tensor.dtype}. Convert it with {argument}.to(torch.ScalarType.{votes.Dtype}).",
-                argument);
-        }
-
-        ShapeGuard.SameDevice(nameof(DynamicRouting), tensor, argument, votes.Device, "the votes");
+        CheckArguments(votes, bias, logits, activations);
     }
 }

@@ -15,26 +15,22 @@ public sealed class LinearVotes : Votes
     /// <param name="weight">
     /// Transformation matrices W (G, J, D, E). G is N, or divides N: then N / G consecutive input capsules share their matrices.
     /// </param>
+    /// <param name="mask">Which input capsules are there: Bool (B, N); null (default) for all.</param>
     /// <exception cref="ArgumentException">The shapes, dtypes or devices do not fit each other.</exception>
-    public LinearVotes(Tensor input, Tensor weight)
+    public LinearVotes(Tensor input, Tensor weight, Tensor? mask = null) : base(mask)
     {
         ShapeGuard.Shape(nameof(LinearVotes), weight, nameof(weight), "G, J, D, E", [ShapeGuard.Any, ShapeGuard.Any, ShapeGuard.Any, ShapeGuard.Any]);
         ShapeGuard.Shape(nameof(LinearVotes), input, nameof(input), "B, N, D", [ShapeGuard.Any, ShapeGuard.Any, weight.size(2)]);
         ShapeGuard.Floating(nameof(LinearVotes), input, nameof(input));
         ShapeGuard.Like(nameof(LinearVotes), input, nameof(input), weight, nameof(weight));
-        var (capsules, groups) = (input.size(1), weight.size(0));
-        if (groups == 0 || capsules % groups != 0)
-        {
-            throw new ArgumentException(
-                $"LinearVotes expected weight for as many groups as divide the {capsules} input capsules, but got {ShapeGuard.Text(weight.shape)} with {groups} groups.",
-                nameof(weight));
-        }
-
+        CheckGroups(nameof(LinearVotes), input, weight);
         (Input, Weight) = (input, weight);
+        CheckMask(nameof(LinearVotes));
+        Input = mask is null ? input : Present(input, mask);
     }
 
-    /// <summary>The input capsules u (B, N, D), as given.</summary>
-    public Tensor Input { get; }
+    /// <summary>The input capsules u (B, N, D): as given, or with zeros for absent ones.</summary>
+    public override Tensor Input { get; }
 
     /// <summary>The transformation matrices W (G, J, D, E), as given.</summary>
     public Tensor Weight { get; }
@@ -98,4 +94,16 @@ public sealed class LinearVotes : Votes
     }
 
     private Tensor WideWeight() => Functional.Wide(Weight);
+
+    /// <summary>Throws unless the groups of matrices divide the input capsules.</summary>
+    internal static void CheckGroups(string owner, Tensor input, Tensor weight)
+    {
+        var (capsules, groups) = (input.size(1), weight.size(0));
+        if (groups == 0 || capsules % groups != 0)
+        {
+            throw new ArgumentException(
+                $"{owner} expected weight for as many groups as divide the {capsules} input capsules, but got {ShapeGuard.Text(weight.shape)} with {groups} groups.",
+                nameof(weight));
+        }
+    }
 }

@@ -6,24 +6,113 @@ namespace Capsules;
 /// <remarks>
 /// <para>A routing is a module, so that algorithms with parameters of their own train, move and save with the layer that
 /// holds them; its parameters appear under <c>routing.</c> in the layer's state dict.</para>
-/// <para>To add an algorithm: derive, implement <see cref="Route"/>, and give an instance to <see cref="CapsuleLayer"/>.</para>
+/// <para>To add an algorithm: derive, implement <see cref="Route"/>, say in <see cref="Uses"/> what it uses beside votes, and give
+/// an instance to any capsule layer. docs/extending.md shows one.</para>
+/// <para>Masks come with the votes (<see cref="Votes.Mask"/>): absent input capsules count for nothing in every algorithm.</para>
 /// </remarks>
 public abstract class Routing : nn.Module
 {
     /// <summary>Initialises the module part.</summary>
-    /// <param name="name">The name that the module shows.</param>
+    /// <param name="name">The name that the module and its errors show.</param>
     protected Routing(string name) : base(name)
     {
     }
+
+    /// <summary>What the algorithm uses beside votes. Default: nothing.</summary>
+    public virtual RoutingInputs Uses => RoutingInputs.None;
 
     /// <summary>Routes votes to output capsules.</summary>
     /// <param name="votes">The votes of the input capsules.</param>
     /// <param name="bias">A bias (J, E) on every output capsule's input, or null.</param>
     /// <param name="logits">Initial routing logits (N, J) or (B, N, J), the log priors of the coupling, or null for zero.</param>
-    /// <param name="activations">Activations (B, N) of the input capsules, for algorithms that use them; null elsewhere.</param>
+    /// <param name="activations">Activations (B, N) of the input capsules, for algorithms that use them, where null is 1; null elsewhere.</param>
     /// <param name="coupling">Whether the coupling coefficients are wanted. Default: false.</param>
     /// <returns>The output capsules in the dtype of the votes; the tensors belong to the caller's dispose scope.</returns>
-    /// <exception cref="ArgumentException">A shape does not fit the votes.</exception>
+    /// <exception cref="ArgumentException">A shape, dtype or device does not fit the votes.</exception>
     /// <exception cref="NotSupportedException">The algorithm has no use for an argument that was given.</exception>
     public abstract RoutingResult Route(Votes votes, Tensor? bias = null, Tensor? logits = null, Tensor? activations = null, bool coupling = false);
+
+    /// <summary>
+    /// One pass of an algorithm whose only state is its output capsules: what concurrent routing over several layers is made of
+    /// (<see cref="Functional.route_concurrently"/>).
+    /// </summary>
+    /// <param name="votes">The votes of the input capsules.</param>
+    /// <param name="outputs">The output capsules (B, J, E) of the pass before; null (default) in the first pass.</param>
+    /// <returns>The output capsules (B, J, E) of this pass.</returns>
+    /// <exception cref="NotSupportedException">The algorithm keeps more than its output capsules from pass to pass.</exception>
+    public virtual Tensor Update(Votes votes, Tensor? outputs = null) =>
+        throw new NotSupportedException($"{GetName()} cannot be run pass by pass. InvertedDotProductRouting can.");
+
+    /// <summary>
+    /// Throws, in words, for an argument of <see cref="Route"/> that does not fit the votes or that the algorithm does not use.
+    /// </summary>
+    /// <param name="votes">The votes.</param>
+    /// <param name="bias">The bias, or null.</param>
+    /// <param name="logits">The initial logits, or null.</param>
+    /// <param name="activations">The activations, or null.</param>
+    /// <exception cref="ArgumentException">A shape, dtype or device does not fit the votes.</exception>
+    /// <exception cref="NotSupportedException">The algorithm has no use for an argument that was given.</exception>
+    protected void CheckArguments(Votes votes, Tensor? bias = null, Tensor? logits = null, Tensor? activations = null)
+    {
+        ArgumentNullException.ThrowIfNull(votes);
+        if (IsUsed(bias, RoutingInputs.Bias, "a bias"))
+        {
+            ShapeGuard.Shape(GetName(), bias!, nameof(bias), "J, E", [votes.OutCapsules, votes.OutDim]);
+            CheckLike(votes, bias!, nameof(bias));
+        }
+
+        if (IsUsed(logits, RoutingInputs.Logits, "initial logits"))
+        {
+            CheckLogits(GetName(), logits!, nameof(logits), votes.Batch, votes.InCapsules, votes.OutCapsules);
+            CheckLike(votes, logits!, nameof(logits));
+        }
+
+        if (IsUsed(activations, RoutingInputs.Activations, "activations"))
+        {
+            ShapeGuard.Shape(GetName(), activations!, nameof(activations), "B, N", [votes.Batch, votes.InCapsules]);
+            CheckLike(votes, activations!, nameof(activations));
+        }
+    }
+
+    /// <summary>Throws unless logits are (N, J) or (B, N, J).</summary>
+    internal static void CheckLogits(string owner, Tensor logits, string argument, long batch, long inCapsules, long outCapsules)
+    {
+        if (logits.dim() == 3)
+        {
+            ShapeGuard.Shape(owner, logits, argument, "B, N, J", [batch, inCapsules, outCapsules]);
+        }
+        else
+        {
+            ShapeGuard.Shape(owner, logits, argument, "N, J", [inCapsules, outCapsules], _ => "Logits may also be (B, N, J).");
+        }
+    }
+
+    /// <summary>Throws unless the votes are for as many output capsules of as many dimensions as the algorithm was made for.</summary>
+    private protected void CheckOutputs(Votes votes, long outCapsules, long? outDim = null)
+    {
+        if (votes.OutCapsules != outCapsules || (outDim is { } dim && votes.OutDim != dim))
+        {
+            var (expected, actual) = outDim is null
+                ? ($"{outCapsules}", $"{votes.OutCapsules}")
+                : ($"{outCapsules} of {outDim} entries", $"{votes.OutCapsules} of {votes.OutDim}");
+            throw new ArgumentException(
+                $"{GetName()} was made for {expected} output capsules, but the votes are for {actual}. Make it with the sizes of its layer.", nameof(votes));
+        }
+    }
+
+    private bool IsUsed(Tensor? argument, RoutingInputs input, string what) =>
+        argument is not null && (Uses.HasFlag(input) ? true : throw new NotSupportedException($"{GetName()} does not use {what}. Pass none."));
+
+    private void CheckLike(Votes votes, Tensor tensor, string argument)
+    {
+        ShapeGuard.Floating(GetName(), tensor, argument);
+        if (Functional.Wide(tensor.dtype) != votes.Dtype)
+        {
+            throw new ArgumentException(
+                $"{GetName()} computes in {votes.Dtype}, as the votes, but {argument} is {tensor.dtype}. Convert it with {argument}.to(torch.ScalarType.{votes.Dtype}).",
+                argument);
+        }
+
+        ShapeGuard.SameDevice(GetName(), tensor, argument, votes.Device, "the votes");
+    }
 }

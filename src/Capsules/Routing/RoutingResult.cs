@@ -3,6 +3,7 @@ using static TorchSharp.torch;
 namespace Capsules;
 
 /// <summary>What routing gives: the output capsules and what is known about them. It owns its tensors.</summary>
+/// <remarks>Layers over grids of capsules give the same in their own shapes: (B, J, H, W, E), (B, J, H, W) and (B, H, W, N, J).</remarks>
 public sealed class RoutingResult : IDisposable
 {
     /// <summary>Collects what a routing computed.</summary>
@@ -19,10 +20,18 @@ public sealed class RoutingResult : IDisposable
     public Tensor? Activations { get; }
 
     /// <summary>
-    /// The coupling coefficients (B, N, J) that made the capsules, when asked for, else null. Rows sum to 1 over the output
-    /// capsules; with leaky routing, to at most 1.
+    /// The coupling coefficients (B, N, J) that made the capsules, when asked for, else null. What rows sum to over the output
+    /// capsules is said by the algorithm, in most to 1. Rows of absent input capsules are zero.
     /// </summary>
     public Tensor? Coupling { get; }
+
+    /// <summary>
+    /// The capsules and their activations, in two variables: <c>var (poses, activations) = layer.Route(...)</c>.
+    /// </summary>
+    /// <param name="capsules">Output capsules (B, J, E).</param>
+    /// <param name="activations">Their activations (B, J): <see cref="Activations"/>, or the lengths where there are none.</param>
+    public void Deconstruct(out Tensor capsules, out Tensor activations) =>
+        (capsules, activations) = (Capsules, Activations ?? Functional.length(Capsules));
 
     /// <summary>Disposes all tensors of the result.</summary>
     public void Dispose()

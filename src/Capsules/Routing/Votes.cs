@@ -9,12 +9,38 @@ namespace Capsules;
 /// <remarks>
 /// <para>A vote is u_hat[b,i,j,:] = u[b,i,:] W[i,j,:,:], the prediction of input capsule i for output capsule j. What
 /// routing needs of the votes are sums over i and agreements with an output vector; both are contractions of u and W.</para>
-/// <para>Votes own no tensor: they refer to those they were made from and are used within one forward pass.
-/// Results belong to the caller's dispose scope.</para>
+/// <para>Votes are used within one forward pass, in the dispose scope that they were made in. Results belong to the caller's
+/// dispose scope.</para>
+/// <para>Votes know what no algorithm should have to: which input capsules are absent (<see cref="Mask"/>), and which output
+/// capsules compete for an input capsule (<see cref="Softmax"/>). An absent capsule's votes are zero, so an algorithm that sums
+/// them needs to know nothing of masks; one that counts or weighs input capsules asks <see cref="Weights"/>.</para>
 /// <para>Sabour, Frosst, Hinton, "Dynamic Routing Between Capsules", 2017, equation 2: "prediction vectors".</para>
 /// </remarks>
 public abstract class Votes
 {
+    /// <summary>Initialises the part that all votes share.</summary>
+    /// <param name="mask">Which input capsules are there: Bool (B, N); null (default) for all.</param>
+    /// <exception cref="ArgumentException"><paramref name="mask"/> is not a Bool matrix.</exception>
+    protected Votes(Tensor? mask = null)
+    {
+        if (mask is not null)
+        {
+            ShapeGuard.Shape(nameof(Votes), mask, nameof(mask), "B, N", [ShapeGuard.Any, ShapeGuard.Any]);
+            ShapeGuard.Bool(nameof(Votes), mask, nameof(mask));
+        }
+
+        Mask = mask;
+    }
+
+    /// <summary>
+    /// Which input capsules are there: Bool (B, N); null for all. Votes of absent ones are zero, and routing gives what it would give
+    /// if they were removed.
+    /// </summary>
+    public Tensor? Mask { get; }
+
+    /// <summary>The input capsules (B, N, D) that vote, where they are known, else null.</summary>
+    public virtual Tensor? Input => null;
+
     /// <summary>The number of samples, B.</summary>
     public abstract long Batch { get; }
 
@@ -50,4 +76,62 @@ public abstract class Votes
     /// <summary>The votes themselves, for algorithms that need them and for reading.</summary>
     /// <returns>A tensor (B, N, J, E).</returns>
     public abstract Tensor Materialize();
+
+    /// <summary>
+    /// The softmax of routing logits over all output capsules that an input capsule votes for: how it distributes itself. In a
+    /// convolutional layer these are the output capsules of all types at all positions whose kernel covers it.
+    /// </summary>
+    /// <param name="logits">Routing logits (B, N, J).</param>
+    /// <returns>Coefficients (B, N, J).</returns>
+    public virtual Tensor Softmax(Tensor logits)
+    {
+        ShapeGuard.Shape(nameof(Votes), logits, nameof(logits), "B, N, J", [Batch, InCapsules, OutCapsules]);
+        return Parents is null ? nn.functional.softmax(logits, dim: -1) : Parents.Softmax(logits);
+    }
+
+    /// <summary>How much every input capsule counts: its activation, or 1 where none are given; 0 for absent ones.</summary>
+    /// <param name="activations">Activations (B, N), or null (default).</param>
+    /// <returns>A tensor (B, N) in <see cref="Dtype"/>.</returns>
+    public Tensor Weights(Tensor? activations = null)
+    {
+        using var scope = NewDisposeScope();
+        var weights = activations is null ? ones([Batch, InCapsules], Dtype, Device) : Functional.Wide(activations).alias();
+        return Present(weights).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Sets the rows of absent input capsules to zero, whatever they hold.</summary>
+    /// <param name="rows">A tensor (B, N) or (B, N, ...).</param>
+    /// <returns>A tensor of the same shape.</returns>
+    public Tensor Present(Tensor rows) => Present(rows, Mask);
+
+    /// <summary>Where votes of several positions come from the same input capsules: who competes for whom.</summary>
+    internal SharedParents? Parents { get; init; }
+
+    // By selection and not by a product: what an absent capsule holds may be NaN.
+    private protected static Tensor Present(Tensor rows, Tensor? mask)
+    {
+        using var scope = NewDisposeScope();
+        if (mask is null)
+        {
+            return rows.alias().MoveToOuterDisposeScope();
+        }
+
+        var there = mask;
+        for (var dim = mask.dim(); dim < rows.dim(); dim++)
+        {
+            there = there.unsqueeze(-1);
+        }
+
+        return where(there, rows, zeros_like(rows)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Throws unless the mask fits the votes.</summary>
+    private protected void CheckMask(string owner)
+    {
+        if (Mask is not null)
+        {
+            ShapeGuard.Shape(owner, Mask, "mask", "B, N", [Batch, InCapsules]);
+            ShapeGuard.SameDevice(owner, Mask, "mask", Device, "the votes");
+        }
+    }
 }

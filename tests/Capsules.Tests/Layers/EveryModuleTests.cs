@@ -9,7 +9,7 @@ public class EveryModuleTests
     /// <summary>A module, an input for a batch size, and how to run it.</summary>
     internal sealed record Case(nn.Module Module, Func<long, Tensor> Input, Func<Tensor, Tensor> Run);
 
-    public static TheoryData<string> Modules => ["PrimaryCapsule", "CapsuleLayer", "SharedCapsuleLayer", "MaskedDecoder", "Squash", "CapsuleLength"];
+    public static TheoryData<string> Modules => [.. Trainable, "Squash", "CapsuleLength"];
 
     public static TheoryData<string, ScalarType> ModulesByDtype
     {
@@ -27,7 +27,25 @@ public class EveryModuleTests
         }
     }
 
-    private static readonly string[] Trainable = ["PrimaryCapsule", "CapsuleLayer", "SharedCapsuleLayer", "MaskedDecoder"];
+    private static readonly string[] Trainable =
+    [
+        "PrimaryCapsule", "CapsuleLayer", "SharedCapsuleLayer", "MaskedDecoder", "MatrixPrimaryCapsule", "MatrixCapsuleLayer", "ConvCapsuleLayer",
+        "ConvCapsuleLayerEM", "ConvCapsuleLayer1d", "ConvTransposeCapsuleLayer", "ClassCapsuleLayer", "ClassCapsuleLayerBayes",
+    ];
+
+    // Capsules and activations side by side, (B, -1), in tensors that belong to the caller.
+    private static Tensor Joined(Func<(Tensor, Tensor)> run)
+    {
+        using var scope = NewDisposeScope();
+        var (capsules, activations) = run();
+        return cat([capsules.flatten(1), activations.flatten(1)], dim: 1).MoveToOuterDisposeScope();
+    }
+
+    private static Tensor Joined(Func<RoutingResult> run) => Joined(() =>
+    {
+        var (capsules, activations) = run();
+        return (capsules, activations);
+    });
 
     private static Case Make(string name, ScalarType dtype = ScalarType.Float32)
     {
@@ -45,6 +63,30 @@ public class EveryModuleTests
             case "MaskedDecoder":
                 var decoder = new MaskedDecoder(3, 5, [1, 4, 4], [7], dtype: dtype);
                 return new(decoder, b => randn([b, 3, 5], dtype), decoder.call);
+            case "MatrixPrimaryCapsule":
+                var matrices = new MatrixPrimaryCapsule(2, 3, 2, kernelSize: 3, dtype: dtype);
+                return new(matrices, b => rand([b, 2, 5, 6], dtype), x => Joined(() => matrices.call(x)));
+            case "MatrixCapsuleLayer":
+                var matrix = new CapsuleLayer(12, 4, 3, 4, new InvertedDotProductRouting(4, dtype: dtype), kind: CapsuleKind.Matrix, dtype: dtype);
+                return new(matrix, b => randn([b, 12, 4], dtype), matrix.call);
+            case "ConvCapsuleLayer":
+                var conv = new ConvCapsuleLayer(2, 4, 3, 5, new DynamicRouting(), 3, 1, padding: 1, bias: true, dtype: dtype);
+                return new(conv, b => randn([b, 2, 4, 5, 4], dtype), conv.call);
+            case "ConvCapsuleLayerEM":
+                var em = new ConvCapsuleLayer(2, 4, 3, 4, new EMRouting(3, dtype: dtype), 3, 2, padding: 1, dtype: dtype);
+                return new(em, b => randn([b, 2, 5, 5, 4], dtype) * 0.4, x => Joined(() => em.Route(x)));
+            case "ConvCapsuleLayer1d":
+                var line = new ConvCapsuleLayer1d(2, 4, 3, 5, new SelfRouting(6, 4, 3, dtype: dtype), dtype: dtype);
+                return new(line, b => randn([b, 2, 7, 4], dtype), x => Joined(() => line.Route(x)));
+            case "ConvTransposeCapsuleLayer":
+                var larger = new ConvTransposeCapsuleLayer(2, 4, 3, 5, new KMeansRouting(), dtype: dtype);
+                return new(larger, b => randn([b, 2, 2, 3, 4], dtype), larger.call);
+            case "ClassCapsuleLayer":
+                var classes = new ClassCapsuleLayer(3, 4, 2, 4, new MaxMinRouting(), coordinateAddition: true, kind: CapsuleKind.Matrix, dtype: dtype);
+                return new(classes, b => randn([b, 3, 2, 2, 4], dtype), classes.call);
+            case "ClassCapsuleLayerBayes":
+                var bayes = new ClassCapsuleLayer(3, 4, 2, 4, new VariationalBayesRouting(2, batchNorm: false, dtype: dtype), dtype: dtype);
+                return new(bayes, b => randn([b, 3, 2, 2, 4], dtype) * 0.4, x => Joined(() => bayes.Route(x)));
             case "Squash":
                 var squash = new Squash();
                 return new(squash, b => randn([b, 3, 5], dtype), squash.call);
@@ -143,8 +185,12 @@ public class EveryModuleTests
         using var primary = new PrimaryCapsule(1, device: META);
         using var layer = new CapsuleLayer(2, 2, 2, 2, bias: true, learnedLogits: true, device: META);
         using var decoder = new MaskedDecoder(2, 2, [4], device: META);
-        new nn.Module[] { primary, layer, decoder }.SelectMany(m => m.parameters())
-            .Should().HaveCount(2 + 3 + 6).And.OnlyContain(p => p.device_type == DeviceType.META);
+        using var matrices = new MatrixPrimaryCapsule(1, device: META);
+        using var conv = new ConvCapsuleLayer(2, 4, 3, 4, new EMRouting(3, device: META), device: META);
+        using var classes = new ClassCapsuleLayer(2, 4, 3, 4, new InvertedDotProductRouting(4, device: META), device: META);
+        using var self = new ClassCapsuleLayer(2, 4, 3, 4, new SelfRouting(2, 4, 3, device: META), device: META);
+        new nn.Module[] { primary, layer, decoder, matrices, conv, classes, self }.SelectMany(m => m.parameters())
+            .Should().HaveCount(2 + 3 + 6 + 2 + 3 + 3 + 3).And.OnlyContain(p => p.device_type == DeviceType.META);
     }
 
     [Theory]

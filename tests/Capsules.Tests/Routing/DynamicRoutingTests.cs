@@ -2,15 +2,13 @@ using static TorchSharp.torch;
 
 namespace Capsules.Tests.Routing;
 
-public class DynamicRoutingTests
+public class DynamicRoutingTests : RoutingContract
 {
-    // Three input capsules, two output capsules of two dimensions: the worked example of the reference.
-    private static Tensor ExampleVotes() => tensor(new double[,,]
-    {
-        { { .5, 0 }, { 0, .5 } },
-        { { .4, .1 }, { -.3, .2 } },
-        { { .6, -.1 }, { .1, -.4 } },
-    }).unsqueeze(0);
+    private static Tensor ExampleVotes() => Examples.U2();
+
+    internal override Capsules.Routing Make(long inDim, long outCapsules, long outDim) => new DynamicRouting();
+
+    internal override bool IsLazy => true;
 
     [Theory]
     [InlineData(1, .36, 0, -.01746, .02619)]

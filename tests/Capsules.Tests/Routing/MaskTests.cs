@@ -1,0 +1,94 @@
+using static TorchSharp.torch;
+
+namespace Capsules.Tests.Routing;
+
+/// <summary>Masks as votes know them; that every algorithm obeys them is in <see cref="RoutingContract"/>.</summary>
+public class MaskTests
+{
+    private static Tensor Mask() => tensor(new[,] { { true, false, true }, { false, true, true } });
+
+    private static Votes[] Kinds(Tensor u, Tensor? mask) =>
+    [
+        new LinearVotes(u, ones([3, 2, 4, 4], float64), mask),
+        new MatrixVotes(u, ones([3, 2, 2, 2], float64), mask),
+        new GivenVotes(ones([2, 3, 2, 4], float64) * u.sum(-1).reshape(2, 3, 1, 1), mask),
+    ];
+
+    [Fact]
+    public void Votes_Masked_AreZeroWhateverAbsentCapsulesHold()
+    {
+        using var scope = NewDisposeScope();
+        var u = where(Mask().unsqueeze(-1), randn([2, 3, 4], float64), full(1, double.NaN, float64));
+        foreach (var votes in Kinds(u, Mask()))
+        {
+            var built = votes.Materialize();
+            built.ShouldBeFinite();
+            built.abs().sum([2, 3]).gt(0).Equals(Mask()).Should().BeTrue(votes.GetType().Name);
+            votes.Sum().ShouldBeClose(built.sum(1), 1e-12);
+            votes.Agreement(ones([2, 2, 4], float64)).ShouldBeClose(built.sum(-1), 1e-12);
+            votes.WeightedSum(ones([2, 3, 2], float64)).ShouldBeClose(built.sum(1), 1e-12);
+        }
+    }
+
+    [Fact]
+    public void Votes_Weights_AreActivationsOrOnesAndZeroForTheAbsent()
+    {
+        using var scope = NewDisposeScope();
+        var votes = new GivenVotes(zeros([2, 3, 2, 4], float64), Mask());
+        votes.Weights().ToDoubles().Should().Equal(1, 0, 1, 0, 1, 1);
+        votes.Weights(tensor(new[,] { { .5, double.NaN, .25 }, { 1, .75, 0 } })).ToDoubles().Should().Equal(.5, 0, .25, 0, .75, 0);
+        new GivenVotes(zeros([2, 3, 2, 4])).Weights().ToDoubles().Should().OnlyContain(w => w == 1);
+    }
+
+    [Fact]
+    public void Votes_MaskOfAnotherShapeOrDtype_Throws()
+    {
+        using var scope = NewDisposeScope();
+        var u = zeros([2, 3, 4], float64);
+        ((Action)(() => Kinds(u, ones([2, 4], @bool)))).Should().Throw<ArgumentException>()
+            .WithMessage("LinearVotes expected mask of shape (B, N) = (2, 3), but got (2, 4).*");
+        ((Action)(() => Kinds(u, ones(2, 3)))).Should().Throw<ArgumentException>()
+            .WithMessage("Votes expected mask of dtype Bool, but got Float32. Convert it with mask.to(torch.@bool).*");
+        ((Action)(() => Kinds(u, ones([6], @bool)))).Should().Throw<ArgumentException>()
+            .WithMessage("Votes expected mask of shape (B, N) = (*, *), but got (6).*");
+    }
+
+    [Fact]
+    public void SequenceMask_Counts_KeepTheFirstCapsules()
+    {
+        using var scope = NewDisposeScope();
+        Capsules.Functional.sequence_mask(tensor([2L, 0, 3]), 3).Equals(
+            tensor(new[,] { { true, true, false }, { false, false, false }, { true, true, true } })).Should().BeTrue();
+    }
+
+    [Fact]
+    public void SequenceMask_CountsOutOfRangeOrOfAnotherKind_Throw()
+    {
+        using var scope = NewDisposeScope();
+        ((Action)(() => Capsules.Functional.sequence_mask(tensor([4L]), 3))).Should().Throw<ArgumentException>()
+            .WithMessage("sequence_mask expected counts in [0, 3], for 3 capsules, but got values from 4 to 4.*");
+        ((Action)(() => Capsules.Functional.sequence_mask(tensor([1f]), 3))).Should().Throw<ArgumentException>()
+            .WithMessage("sequence_mask expected counts of dtype Int64, but got Float32. Convert them with counts.to(torch.int64).*");
+    }
+
+    [Fact]
+    public void LinearVotes_MaskedOnTheFusedKernel_AreAsInTheReference()
+    {
+        using var scope = NewDisposeScope();
+        var (u, w, mask) = (randn(2, 6, 4), randn(6, 3, 4, 5), rand(2, 6).gt(0.4));
+        var fused = new DynamicRouting(kernel: RoutingKernel.Fused).Route(new LinearVotes(u, w, mask)).Capsules;
+        var reference = new DynamicRouting(kernel: RoutingKernel.Reference).Route(new LinearVotes(u, w, mask)).Capsules;
+        fused.ShouldBeClose(reference, 1e-5);
+    }
+
+    [Fact]
+    public void RoutingResult_InTwoVariables_GivesLengthsWhereThereAreNoActivations()
+    {
+        using var scope = NewDisposeScope();
+        var (capsules, activations) = (tensor(new[,,] { { { 3.0, 4 } } }), tensor(new[,] { { .5 } }));
+        var (_, lengths) = new RoutingResult(capsules);
+        lengths.ToDoubles().Should().Equal(5);
+        var (_, own) = new RoutingResult(capsules, activations);
+        own.ToDoubles().Should().Equal(.5);
+    }
+}
