@@ -9,12 +9,13 @@ namespace Capsules.Samples;
 /// The capsule network of Sabour, Frosst, Hinton, "Dynamic Routing Between Capsules" (2017), figures 1 and 2:
 /// image -> 9x9 convolution -> primary capsules -> one capsule per class by routing; and a decoder that reconstructs the image.
 /// </summary>
-internal sealed class CapsNet : nn.Module<Tensor, Tensor>
+internal sealed class CapsNet : ImageNetwork
 {
     private readonly Conv2d conv1;
     private readonly PrimaryCapsule primary;
     private readonly CapsuleLayer digits;
     private readonly MaskedDecoder? decoder;
+    private readonly Preset _preset;
 
     /// <summary>Assembles the network for images of any size from 17 x 17 and any number of channels and classes.</summary>
     public CapsNet(ImageShape image, int classes, int routingIterations = 3, Preset preset = Preset.Paper, bool withDecoder = true)
@@ -25,6 +26,7 @@ internal sealed class CapsNet : nn.Module<Tensor, Tensor>
             throw new UserException($"CapsNet's two 9 x 9 convolutions need images of at least 17 x 17 pixels, but these are {image.Height} x {image.Width}. Enlarge the images.");
         }
 
+        _preset = preset;
         conv1 = nn.Conv2d(image.Channels, 256, kernel_size: 9);                                                 // 28 -> 20
         primary = new PrimaryCapsule(256, capsuleTypes: 32, capsuleDim: 8, kernelSize: 9, stride: 2, preset: preset);      // 20 -> 6
         var (capsules, dim) = primary.OutputShape(image.Height - 8, image.Width - 8);                           // 1152 of 8
@@ -39,8 +41,9 @@ internal sealed class CapsNet : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
-    /// <summary>Whether the network can reconstruct.</summary>
-    public bool HasDecoder => decoder is not null;
+    public override string LossName => "margin loss";
+
+    public override bool HasDecoder => decoder is not null;
 
     /// <summary>Images (B, C, H, W) in [0, 1] to class capsules (B, J, 16), whose lengths say which class is there.</summary>
     public override Tensor forward(Tensor images)
@@ -50,14 +53,14 @@ internal sealed class CapsNet : nn.Module<Tensor, Tensor>
         return digits.call(primary.call(features)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Class capsules to images, from the capsule of the label, or the longest where none is given.</summary>
-    public Tensor Reconstruct(Tensor capsules, Tensor? labels = null) =>
-        decoder?.call(capsules, labels) ?? throw new InvalidOperationException("This CapsNet was assembled without a decoder.");
+    public override Tensor Scores(Tensor capsules) => F.length(capsules);
 
-    /// <summary>The predicted classes (B) of images.</summary>
-    public Tensor Predict(Tensor images)
+    public override Tensor Loss(Tensor capsules, Tensor labels)
     {
-        using var scope = NewDisposeScope();
-        return F.longest(call(images)).squeeze(1).MoveToOuterDisposeScope();
+        using var lengths = F.length(capsules);
+        return F.margin_loss(lengths, labels, preset: _preset);
     }
+
+    public override Tensor Reconstruct(Tensor capsules, Tensor? labels = null) =>
+        decoder?.call(capsules, labels) ?? base.Reconstruct(capsules, labels);
 }

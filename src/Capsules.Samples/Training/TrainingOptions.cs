@@ -6,6 +6,9 @@ internal sealed record TrainingOptions
     /// <summary>What <c>--dataset</c> names.</summary>
     public string Dataset { get; init; } = DatasetCatalog.Auto;
 
+    /// <summary>What <c>--model</c> names.</summary>
+    public string Model { get; init; } = NetworkCatalog.Default;
+
     /// <summary>Passes over the training images, at least 1.</summary>
     public int Epochs { get; init; } = 10;
 

@@ -23,6 +23,9 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("train --shift 100000", "--shift must be between 0 and 1000, but is 100000.")]
     [InlineData("train --threads 200000", "--threads must be between 0 and ")]
     [InlineData("train --dataset builtin --shift 28", "--shift 28 would move images of 28 x 28 pixels out of sight. Give a smaller one.")]
+    [InlineData("train --model capsnte", "There is no model 'capsnte'. Did you mean 'capsnet'? Known: ")]
+    [InlineData("train --model cnn --preset official", "--preset means nothing to --model cnn. Leave it out.")]
+    [InlineData("info --model lenet", "There is no model 'lenet'. Known: ")]
     [InlineData("tarin", "Unrecognized command or argument 'tarin'.")]
     public async Task CommandLine_ImpossibleValue_IsOneMessageAndExitCodeOne(string line, string message)
     {
@@ -92,6 +95,14 @@ public sealed class CommandLineTests : IDisposable
         var (code, output, _) = await Run("info");
         code.Should().Be(0);
         output.Should().Contain("8,215,568").And.Contain("digits.weight").And.Contain("TorchSharp");
+    }
+
+    [Fact]
+    public async Task Info_AnotherModel_ShowsItsParameters()
+    {
+        var (code, output, _) = await Run("info", "--model", "cnn");
+        code.Should().Be(0);
+        output.Should().Contain("35,445,522").And.Contain("classifier.0.weight").And.Contain("Convolutional baseline (2017)");
     }
 
     [Fact]
