@@ -9,7 +9,11 @@ public class EveryModuleTests
     /// <summary>A module, an input for a batch size, and how to run it.</summary>
     internal sealed record Case(nn.Module Module, Func<long, Tensor> Input, Func<Tensor, Tensor> Run);
 
-    public static TheoryData<string> Modules => ["PrimaryCapsule", "CapsuleLayer", "SharedCapsuleLayer", "MaskedDecoder", "Squash", "CapsuleLength"];
+    public static TheoryData<string> Modules =>
+    [
+        "PrimaryCapsule", "DepthwisePrimaryCapsule", "CapsuleLayer", "SharedCapsuleLayer", "SelfAttentionLayer", "MaskedDecoder",
+        "Squash", "ExponentialSquash", "CapsuleLength",
+    ];
 
     public static TheoryData<string, ScalarType> ModulesByDtype
     {
@@ -27,7 +31,8 @@ public class EveryModuleTests
         }
     }
 
-    private static readonly string[] Trainable = ["PrimaryCapsule", "CapsuleLayer", "SharedCapsuleLayer", "MaskedDecoder"];
+    private static readonly string[] Trainable =
+        ["PrimaryCapsule", "DepthwisePrimaryCapsule", "CapsuleLayer", "SharedCapsuleLayer", "SelfAttentionLayer", "MaskedDecoder"];
 
     private static Case Make(string name, ScalarType dtype = ScalarType.Float32)
     {
@@ -36,6 +41,12 @@ public class EveryModuleTests
             case "PrimaryCapsule":
                 var primary = new PrimaryCapsule(2, 3, 4, kernelSize: 3, dtype: dtype);
                 return new(primary, b => rand([b, 2, 9, 9], dtype), primary.call);
+            case "DepthwisePrimaryCapsule":
+                var depthwise = new DepthwisePrimaryCapsule(8, 4, kernelSize: 3, dtype: dtype);
+                return new(depthwise, b => rand([b, 8, 5, 5], dtype), depthwise.call);
+            case "SelfAttentionLayer":
+                var attention = new CapsuleLayer(12, 4, 3, 5, new SelfAttentionRouting(12, 3, dtype: dtype), dtype: dtype);
+                return new(attention, b => randn([b, 12, 4], dtype), attention.call);
             case "CapsuleLayer":
                 var layer = new CapsuleLayer(12, 4, 3, 5, bias: true, learnedLogits: true, dtype: dtype);
                 return new(layer, b => randn([b, 12, 4], dtype), layer.call);
@@ -45,6 +56,9 @@ public class EveryModuleTests
             case "MaskedDecoder":
                 var decoder = new MaskedDecoder(3, 5, [1, 4, 4], [7], dtype: dtype);
                 return new(decoder, b => randn([b, 3, 5], dtype), decoder.call);
+            case "ExponentialSquash":
+                var exponential = new ExponentialSquash();
+                return new(exponential, b => randn([b, 3, 5], dtype), exponential.call);
             case "Squash":
                 var squash = new Squash();
                 return new(squash, b => randn([b, 3, 5], dtype), squash.call);
@@ -143,8 +157,10 @@ public class EveryModuleTests
         using var primary = new PrimaryCapsule(1, device: META);
         using var layer = new CapsuleLayer(2, 2, 2, 2, bias: true, learnedLogits: true, device: META);
         using var decoder = new MaskedDecoder(2, 2, [4], device: META);
-        new nn.Module[] { primary, layer, decoder }.SelectMany(m => m.parameters())
-            .Should().HaveCount(2 + 3 + 6).And.OnlyContain(p => p.device_type == DeviceType.META);
+        using var depthwise = new DepthwisePrimaryCapsule(8, device: META);
+        using var attention = new SelfAttentionRouting(2, 2, device: META);
+        new nn.Module[] { primary, layer, decoder, depthwise, attention }.SelectMany(m => m.parameters())
+            .Should().HaveCount(2 + 3 + 6 + 2 + 1).And.OnlyContain(p => p.device_type == DeviceType.META);
     }
 
     [Theory]
