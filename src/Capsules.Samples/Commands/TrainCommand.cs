@@ -28,7 +28,8 @@ internal static class TrainCommand
         var decay = CommonOptions.Valid(
             new Option<double?>("--decay")
             {
-                Description = "The factor on the learning rate per epoch, applied at every step. [default: 0.9; with --preset official 0.96 per 2000 steps]",
+                Description = "The factor on the learning rate per epoch, applied at every step. " +
+                    "[default: 0.9; with --model efficient 0.97; with --preset official 0.96 per 2000 steps]",
             },
             factor => factor is > 0 and <= 1, "above 0 and at most 1");
         var iterations = CommonOptions.AtLeast(
@@ -38,8 +39,12 @@ internal static class TrainCommand
             weight => weight >= 0 && double.IsFinite(weight.Value), "at least 0");
         var preset = CommonOptions.Among(
             New("--preset", "Follow the text of the paper or its authors' official code: paper or official.", "paper"), "paper", Official);
+        var augmentation = CommonOptions.Among(
+            OfModel("--augmentation", "What is done to training images: shift, as in the 2017 paper; efficient, the rotation, shift, squish and erasure of " +
+                "Efficient-CapsNet; none.", recipe => $"{recipe.Augmentation}".ToLowerInvariant()),
+            [.. Enum.GetNames<Augmentation>().Select(name => name.ToLowerInvariant())]);
         var shift = CommonOptions.Valid(
-            New("--shift", "Training images are shifted by up to so many pixels.", Defaults.MaxShift), pixels => pixels is >= 0 and <= 1000, "between 0 and 1000");
+            New("--shift", "With --augmentation shift, training images are shifted by up to so many pixels.", Defaults.MaxShift), pixels => pixels is >= 0 and <= 1000, "between 0 and 1000");
         var validation = CommonOptions.AtLeast(
             New("--validation", "Training images held out, at most a tenth: evaluated after each epoch, to choose the best checkpoint by. The test " +
                 "images are looked at once, at the end. 0: no evaluation in between, and the last checkpoint is the best.", Defaults.Validation), 0);
@@ -54,7 +59,7 @@ internal static class TrainCommand
             Description = "A run folder to go on with, exactly where it stopped. Of the training options only --epochs may be given with it.",
         };
 
-        Option[] ofTheRun = [model, dataset, batchSize, learningRate, decay, iterations, reconstruction, preset, shift, validation, images, seed, output];
+        Option[] ofTheRun = [model, dataset, batchSize, learningRate, decay, iterations, reconstruction, preset, augmentation, shift, validation, images, seed, output];
         var command = new Command("train", "Train a network, or go on with a run.");
         foreach (var option in (Option[])[.. ofTheRun, data, epochs, device, threads, resume])
         {
@@ -93,6 +98,7 @@ internal static class TrainCommand
                 RoutingIterations = result.GetValue(iterations),
                 ReconstructionWeight = result.GetValue(reconstruction) ?? kind.Recipe.ReconstructionWeight,
                 Preset = isOfficial ? Preset.OfficialCode : Preset.Paper,
+                Augmentation = result.GetValue(augmentation) is { } chosen ? Enum.Parse<Augmentation>(chosen, ignoreCase: true) : kind.Recipe.Augmentation,
                 MaxShift = result.GetValue(shift),
                 Validation = result.GetValue(validation),
                 ImagesPerEpoch = result.GetValue(images),

@@ -1,7 +1,6 @@
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
-using F = Capsules.Functional;
 
 namespace Capsules.Samples;
 
@@ -9,24 +8,21 @@ namespace Capsules.Samples;
 /// The capsule network of Sabour, Frosst, Hinton, "Dynamic Routing Between Capsules" (2017), figures 1 and 2:
 /// image -> 9x9 convolution -> primary capsules -> one capsule per class by routing; and a decoder that reconstructs the image.
 /// </summary>
-internal sealed class CapsNet : ImageNetwork
+internal sealed class CapsNet : ClassCapsules
 {
     private readonly Conv2d conv1;
     private readonly PrimaryCapsule primary;
     private readonly CapsuleLayer digits;
-    private readonly MaskedDecoder? decoder;
-    private readonly Preset _preset;
 
     /// <summary>Assembles the network for images of any size from 17 x 17 and any number of channels and classes.</summary>
     public CapsNet(ImageShape image, int classes, int routingIterations = 3, Preset preset = Preset.Paper, bool withDecoder = true)
-        : base(nameof(CapsNet))
+        : base(nameof(CapsNet), preset)
     {
         if (image.Height < 17 || image.Width < 17)
         {
             throw new UserException($"CapsNet's two 9 x 9 convolutions need images of at least 17 x 17 pixels, but these are {image.Height} x {image.Width}. Enlarge the images.");
         }
 
-        _preset = preset;
         conv1 = nn.Conv2d(image.Channels, 256, kernel_size: 9);                                                 // 28 -> 20
         primary = new PrimaryCapsule(256, capsuleTypes: 32, capsuleDim: 8, kernelSize: 9, stride: 2, preset: preset);      // 20 -> 6
         var (capsules, dim) = primary.OutputShape(image.Height - 8, image.Width - 8);                           // 1152 of 8
@@ -41,10 +37,6 @@ internal sealed class CapsNet : ImageNetwork
         RegisterComponents();
     }
 
-    public override string LossName => "margin loss";
-
-    public override bool HasDecoder => decoder is not null;
-
     /// <summary>Images (B, C, H, W) in [0, 1] to class capsules (B, J, 16), whose lengths say which class is there.</summary>
     public override Tensor forward(Tensor images)
     {
@@ -52,15 +44,4 @@ internal sealed class CapsNet : ImageNetwork
         var features = nn.functional.relu(conv1.call(images));
         return digits.call(primary.call(features)).MoveToOuterDisposeScope();
     }
-
-    public override Tensor Scores(Tensor capsules) => F.length(capsules);
-
-    public override Tensor Loss(Tensor capsules, Tensor labels)
-    {
-        using var lengths = F.length(capsules);
-        return F.margin_loss(lengths, labels, preset: _preset);
-    }
-
-    public override Tensor Reconstruct(Tensor capsules, Tensor? labels = null) =>
-        decoder?.call(capsules, labels) ?? base.Reconstruct(capsules, labels);
 }

@@ -126,7 +126,7 @@ internal sealed class Trainer : IDisposable
         }
 
         var (original, labels) = Batches.Take(_dataset.Train, indices, _device);
-        var images = ShiftAugmentation.Shift(original, _options.MaxShift, Batches.ShiftSeed(_options.Seed, step));
+        var images = Augmentations.Apply(_options, original, Batches.AugmentationSeed(_options.Seed, step));
 
         _optimizer.zero_grad();
         manual_seed(Batches.DropoutSeed(_options.Seed, step));

@@ -45,6 +45,7 @@ public class TrainerTests
     // Dropout and running statistics too go on as if nothing had happened.
     [Theory]
     [InlineData("cnn", 4)]
+    [InlineData("efficient", 1)]
     public void Trainer_EveryModelResumed_GivesTheNumbersOfAnUninterruptedRun(string model, int every)
     {
         using var folders = new TemporaryFolder();
