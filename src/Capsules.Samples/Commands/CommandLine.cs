@@ -11,7 +11,7 @@ internal static class CommandLine
     public static async Task<int> RunAsync(string[] args, CancellationToken cancellation = default)
     {
         var verbose = new Option<bool>("--verbose") { Description = "Show the stack trace of a failure.", Recursive = true };
-        var root = new RootCommand("Capsule networks: train, evaluate and inspect the network of \"Dynamic Routing Between Capsules\" (2017). With no command: a quick start.")
+        var root = new RootCommand("Capsule networks: train, evaluate and inspect the network of \"Dynamic Routing Between Capsules\" (2017) and others. With no command: a quick start.")
         {
             TrainCommand.Create(),
             EvaluateCommand.Create(),

@@ -14,6 +14,12 @@ internal static class CommonOptions
         DefaultValueFactory = _ => DatasetCatalog.Auto,
     };
 
+    public static Option<string> Model() => new("--model")
+    {
+        Description = $"The network: {string.Join("; ", NetworkCatalog.All.Select(kind => $"{kind.Name}, {kind.Description}"))}.",
+        DefaultValueFactory = _ => NetworkCatalog.Default,
+    };
+
     public static Option<string?> Data() => new("--data")
     {
         Description = "The folder with MNIST's four IDX files, plain or gzipped. Default: CAPSULES_DATA, then the user's cache, then a download.",

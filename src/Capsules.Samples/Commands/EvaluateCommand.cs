@@ -40,14 +40,14 @@ internal static class EvaluateCommand
         {
             using var dataset = await TrainingRun.OpenAsync(console, name ?? checkpoint.Dataset.Name, data, cancellation);
             checkpoint.Dataset.RequireKind(dataset);
-            console.Say($"{path}, epoch {checkpoint.State.History.Count}, on {dataset.Name} ({dataset.Source})");
+            console.Say($"{path}, {NetworkCatalog.Get(checkpoint.Options.Model).Title}, epoch {checkpoint.State.History.Count}, on {dataset.Name} ({dataset.Source})");
             var test = default(Evaluation);
             new TrainingDisplay(console).Track("test", dataset.Test.Count, report => test = Evaluator.Run(
                 network, dataset.Test, Batches.InOrder(dataset.Test.Count), place, done => report(done, $"{done}/{dataset.Test.Count} images"), cancellation));
             RunReport.Show(console, _ => { },
             [
-                .. RunReport.Rows(test, dataset.IsOriginal),
-                ("margin loss", $"{test.MarginLoss:f5}", ""),
+                .. RunReport.Rows(test, dataset.IsOriginal ? NetworkCatalog.Get(checkpoint.Options.Model).Published : null),
+                (network.LossName, $"{test.Loss:f5}", ""),
                 ("inference", $"{test.ImagesPerSecond:f0} images/s", ""),
             ]);
         }

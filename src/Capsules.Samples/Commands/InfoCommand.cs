@@ -6,17 +6,18 @@ using TorchSharp;
 
 namespace Capsules.Samples;
 
-/// <summary><c>info</c>: what the program runs on, and the network's parameters.</summary>
+/// <summary><c>info</c>: what the program runs on, and a network's parameters.</summary>
 internal static class InfoCommand
 {
     public static Command Create()
     {
-        var command = new Command("info", "Show versions, back end, devices, data and the network's parameters.");
-        command.SetAction(_ => Run(AnsiConsole.Console));
+        var model = CommonOptions.Model();
+        var command = new Command("info", "Show versions, back end, devices, data and a network's parameters.") { model };
+        command.SetAction(result => Run(AnsiConsole.Console, NetworkCatalog.Get(result.GetValue(model)!)));
         return command;
     }
 
-    private static int Run(IAnsiConsole console)
+    private static int Run(IAnsiConsole console, NetworkKind kind)
     {
         Session.Open("cpu", threads: 0);
         var facts = new Table().Border(TableBorder.Rounded).HideHeaders().AddColumns("", "");
@@ -26,8 +27,8 @@ internal static class InfoCommand
         }
 
         console.Write(facts);
-        using var network = new CapsNet(new ImageShape(1, 28, 28), classes: 10);
-        var parameters = new Table().Border(TableBorder.Rounded).Title("CapsNet (2017) for 28 x 28 images").AddColumns("parameter", "shape");
+        using var network = kind.Make(kind.Recipe, new ImageShape(1, 28, 28), 10);
+        var parameters = new Table().Border(TableBorder.Rounded).Title($"{Markup.Escape(kind.Title)} for 28 x 28 images").AddColumns("parameter", "shape");
         parameters.AddColumn(new TableColumn("count").RightAligned());
         foreach (var (name, parameter) in network.named_parameters())
         {

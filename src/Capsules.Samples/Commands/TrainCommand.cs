@@ -3,7 +3,7 @@ using Spectre.Console;
 
 namespace Capsules.Samples;
 
-/// <summary><c>train</c>: trains the 2017 network, or goes on with a run.</summary>
+/// <summary><c>train</c>: trains a network, or goes on with a run.</summary>
 internal static class TrainCommand
 {
     private const string Official = "official";
@@ -11,34 +11,40 @@ internal static class TrainCommand
     /// <summary>The batch of the authors' code, in whose steps its learning rate decays.</summary>
     private const int OfficialBatchSize = 128;
 
-    private static readonly TrainingOptions Defaults = new();
+    private static readonly TrainingOptions Defaults = NetworkCatalog.Get(NetworkCatalog.Default).Recipe;
 
     public static Command Create()
     {
+        var model = CommonOptions.Model();
         var dataset = CommonOptions.Dataset();
         var data = CommonOptions.Data();
         var epochs = CommonOptions.AtLeast(New("--epochs", "Passes over the training images.", Defaults.Epochs), 1);
         var batchSize = CommonOptions.Valid(
-            new Option<int?>("--batch-size") { Description = $"Images in a step. [default: {Defaults.BatchSize}; with --preset official {OfficialBatchSize}]" },
+            OfModel<int?>("--batch-size", "Images in a step.", recipe => recipe.BatchSize, $"with --preset official {OfficialBatchSize}"),
             size => size >= 1, "at least 1");
         var learningRate = CommonOptions.Valid(
-            New("--learning-rate", "Adam's learning rate in the first step.", Defaults.LearningRate),
-            rate => rate > 0 && double.IsFinite(rate), "above 0");
+            OfModel<double?>("--learning-rate", "Adam's learning rate in the first step.", recipe => recipe.LearningRate),
+            rate => rate > 0 && double.IsFinite(rate.Value), "above 0");
         var decay = CommonOptions.Valid(
             new Option<double?>("--decay")
             {
-                Description = "The factor on the learning rate per epoch, applied at every step. [default: 0.9; with --preset official 0.96 per 2000 steps]",
+                Description = "The factor on the learning rate per epoch, applied at every step. " +
+                    "[default: 0.9; with --model efficient 0.97; with --preset official 0.96 per 2000 steps]",
             },
             factor => factor is > 0 and <= 1, "above 0 and at most 1");
         var iterations = CommonOptions.AtLeast(
             New("--routing-iterations", "Iterations of dynamic routing; 0 couples uniformly.", Defaults.RoutingIterations), 0);
         var reconstruction = CommonOptions.Valid(
-            New("--reconstruction-weight", "The weight of the sum of squared reconstruction errors; 0 leaves the decoder out.", Defaults.ReconstructionWeight),
-            weight => weight >= 0 && double.IsFinite(weight), "at least 0");
+            OfModel<double?>("--reconstruction-weight", "The weight of the sum of squared reconstruction errors; 0 leaves the decoder out.", recipe => recipe.ReconstructionWeight),
+            weight => weight >= 0 && double.IsFinite(weight.Value), "at least 0");
         var preset = CommonOptions.Among(
             New("--preset", "Follow the text of the paper or its authors' official code: paper or official.", "paper"), "paper", Official);
+        var augmentation = CommonOptions.Among(
+            OfModel("--augmentation", "What is done to training images: shift, as in the 2017 paper; efficient, the rotation, shift, squish and erasure of " +
+                "Efficient-CapsNet; none.", recipe => $"{recipe.Augmentation}".ToLowerInvariant()),
+            [.. Enum.GetNames<Augmentation>().Select(name => name.ToLowerInvariant())]);
         var shift = CommonOptions.Valid(
-            New("--shift", "Training images are shifted by up to so many pixels.", Defaults.MaxShift), pixels => pixels is >= 0 and <= 1000, "between 0 and 1000");
+            New("--shift", "With --augmentation shift, training images are shifted by up to so many pixels.", Defaults.MaxShift), pixels => pixels is >= 0 and <= 1000, "between 0 and 1000");
         var validation = CommonOptions.AtLeast(
             New("--validation", "Training images held out, at most a tenth: evaluated after each epoch, to choose the best checkpoint by. The test " +
                 "images are looked at once, at the end. 0: no evaluation in between, and the last checkpoint is the best.", Defaults.Validation), 0);
@@ -53,8 +59,8 @@ internal static class TrainCommand
             Description = "A run folder to go on with, exactly where it stopped. Of the training options only --epochs may be given with it.",
         };
 
-        Option[] ofTheRun = [dataset, batchSize, learningRate, decay, iterations, reconstruction, preset, shift, validation, images, seed, output];
-        var command = new Command("train", "Train the network of \"Dynamic Routing Between Capsules\" (2017), or go on with a run.");
+        Option[] ofTheRun = [model, dataset, batchSize, learningRate, decay, iterations, reconstruction, preset, augmentation, shift, validation, images, seed, output];
+        var command = new Command("train", "Train a network, or go on with a run.");
         foreach (var option in (Option[])[.. ofTheRun, data, epochs, device, threads, resume])
         {
             command.Options.Add(option);
@@ -76,16 +82,23 @@ internal static class TrainCommand
             }
 
             var isOfficial = result.GetValue(preset) == Official;
-            var options = new TrainingOptions
+            var kind = NetworkCatalog.Get(result.GetValue(model)!);
+            if (ofTheRun.FirstOrDefault(option => kind.WithoutOptions.Contains(option.Name) && result.IsGiven(option)) is { } useless)
+            {
+                throw new UserException($"{useless.Name} means nothing to --model {kind.Name}. Leave it out.");
+            }
+
+            var options = kind.Recipe with
             {
                 Dataset = result.GetValue(dataset)!,
                 Epochs = result.GetValue(epochs),
-                BatchSize = result.GetValue(batchSize) ?? (isOfficial ? OfficialBatchSize : Defaults.BatchSize),
-                LearningRate = result.GetValue(learningRate),
-                Decay = result.GetValue(decay),
+                BatchSize = result.GetValue(batchSize) ?? (isOfficial ? OfficialBatchSize : kind.Recipe.BatchSize),
+                LearningRate = result.GetValue(learningRate) ?? kind.Recipe.LearningRate,
+                Decay = result.GetValue(decay) ?? kind.Recipe.Decay,
                 RoutingIterations = result.GetValue(iterations),
-                ReconstructionWeight = result.GetValue(reconstruction),
+                ReconstructionWeight = result.GetValue(reconstruction) ?? kind.Recipe.ReconstructionWeight,
                 Preset = isOfficial ? Preset.OfficialCode : Preset.Paper,
+                Augmentation = result.GetValue(augmentation) is { } chosen ? Enum.Parse<Augmentation>(chosen, ignoreCase: true) : kind.Recipe.Augmentation,
                 MaxShift = result.GetValue(shift),
                 Validation = result.GetValue(validation),
                 ImagesPerEpoch = result.GetValue(images),
@@ -96,6 +109,16 @@ internal static class TrainCommand
                 result.GetValue(device)!, result.GetValue(threads), cancellation);
         });
         return command;
+    }
+
+    // An option whose default is the recipe's of the model.
+    private static Option<T> OfModel<T>(string name, string description, Func<TrainingOptions, T> inRecipe, string? further = null)
+    {
+        var others = NetworkCatalog.All
+            .Where(kind => !kind.WithoutOptions.Contains(name) && !Equals(inRecipe(kind.Recipe), inRecipe(Defaults)))
+            .Select(kind => FormattableString.Invariant($"with --model {kind.Name} {inRecipe(kind.Recipe)}"));
+        string[] defaults = [FormattableString.Invariant($"{inRecipe(Defaults)}"), .. others, .. further is null ? Array.Empty<string>() : [further]];
+        return new(name) { Description = $"{description} [default: {string.Join("; ", defaults)}]" };
     }
 
     private static Option<T> New<T>(string name, string description, T byDefault) =>

@@ -18,7 +18,7 @@ internal static class TrainingRun
         var place = Session.Open(device, threads);
         using var dataset = await OpenAsync(console, options.Dataset, data, cancellation);
         options.Check(dataset);
-        var folder = RunFolder.Create(output, dataset.Name);
+        var folder = RunFolder.Create(output, $"{dataset.Name}-{options.Model}");
         return Train(console, dataset, place, folder, display => Trainer.Start(options, dataset, place, folder, display), cancellation);
     }
 
@@ -78,9 +78,10 @@ internal static class TrainingRun
         IAnsiConsole console, ImageDataset dataset, torch.Device device, RunFolder folder, Trainer trainer, TrainingDisplay display, Stopwatch clock, CancellationToken cancellation)
     {
         var last = trainer.Test(cancellation);
-        var rows = RunReport.Rows(last, dataset.IsOriginal).ToList();
+        var paper = dataset.IsOriginal ? NetworkCatalog.Get(trainer.Model).Published : null;
+        var rows = RunReport.Rows(last, paper).ToList();
         rows.Add(("parameters", RunReport.Count(trainer.Network.parameters().Sum(p => p.numel())),
-            !dataset.IsOriginal ? "" : trainer.Network.HasDecoder ? "8.2M" : "6.8M"));
+            (trainer.Network.HasDecoder ? paper?.ParametersWithDecoder : paper?.Parameters) ?? ""));
         rows.Add(("epochs", $"{trainer.History.Count}", ""));
         rows.Add(("training and evaluation", $"{clock.Elapsed:h\\:mm\\:ss}", ""));
         rows.Add(("inference", $"{last.ImagesPerSecond:f0} images/s", ""));

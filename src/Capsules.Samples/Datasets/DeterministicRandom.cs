@@ -34,6 +34,18 @@ internal struct DeterministicRandom
     /// <summary>A bell-shaped number of mean 0 and variance 1 that never leaves [-3.5, 3.5]: four uniform ones, summed.</summary>
     public double NextBell() => (NextDouble() + NextDouble() + NextDouble() + NextDouble() - 2) * 1.7320508075688772;
 
+    /// <summary>A nearly normal number of mean 0 and variance 1: twelve uniform ones, summed.</summary>
+    public double NextNormal()
+    {
+        var sum = -6.0;
+        for (var i = 0; i < 12; i++)
+        {
+            sum += NextDouble();
+        }
+
+        return sum;
+    }
+
     private static ulong Mix(ulong z)
     {
         z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;

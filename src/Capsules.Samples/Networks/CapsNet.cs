@@ -1,7 +1,6 @@
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
-using F = Capsules.Functional;
 
 namespace Capsules.Samples;
 
@@ -9,16 +8,15 @@ namespace Capsules.Samples;
 /// The capsule network of Sabour, Frosst, Hinton, "Dynamic Routing Between Capsules" (2017), figures 1 and 2:
 /// image -> 9x9 convolution -> primary capsules -> one capsule per class by routing; and a decoder that reconstructs the image.
 /// </summary>
-internal sealed class CapsNet : nn.Module<Tensor, Tensor>
+internal sealed class CapsNet : ClassCapsules
 {
     private readonly Conv2d conv1;
     private readonly PrimaryCapsule primary;
     private readonly CapsuleLayer digits;
-    private readonly MaskedDecoder? decoder;
 
     /// <summary>Assembles the network for images of any size from 17 x 17 and any number of channels and classes.</summary>
     public CapsNet(ImageShape image, int classes, int routingIterations = 3, Preset preset = Preset.Paper, bool withDecoder = true)
-        : base(nameof(CapsNet))
+        : base(nameof(CapsNet), preset)
     {
         if (image.Height < 17 || image.Width < 17)
         {
@@ -39,25 +37,11 @@ internal sealed class CapsNet : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
-    /// <summary>Whether the network can reconstruct.</summary>
-    public bool HasDecoder => decoder is not null;
-
     /// <summary>Images (B, C, H, W) in [0, 1] to class capsules (B, J, 16), whose lengths say which class is there.</summary>
     public override Tensor forward(Tensor images)
     {
         using var scope = NewDisposeScope();
         var features = nn.functional.relu(conv1.call(images));
         return digits.call(primary.call(features)).MoveToOuterDisposeScope();
-    }
-
-    /// <summary>Class capsules to images, from the capsule of the label, or the longest where none is given.</summary>
-    public Tensor Reconstruct(Tensor capsules, Tensor? labels = null) =>
-        decoder?.call(capsules, labels) ?? throw new InvalidOperationException("This CapsNet was assembled without a decoder.");
-
-    /// <summary>The predicted classes (B) of images.</summary>
-    public Tensor Predict(Tensor images)
-    {
-        using var scope = NewDisposeScope();
-        return F.longest(call(images)).squeeze(1).MoveToOuterDisposeScope();
     }
 }

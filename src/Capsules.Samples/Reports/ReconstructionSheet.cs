@@ -1,12 +1,11 @@
 using SkiaSharp;
 using TorchSharp;
 using static TorchSharp.torch;
-using F = Capsules.Functional;
 
 namespace Capsules.Samples;
 
 /// <summary>
-/// A picture of test images beside their reconstructions from the longest capsule: pairs side by side, framed green where the
+/// A picture of test images beside their reconstructions from the capsule of the predicted class: pairs side by side, framed green where the
 /// prediction is right and red where it is wrong.
 /// </summary>
 internal static class ReconstructionSheet
@@ -15,14 +14,14 @@ internal static class ReconstructionSheet
 
     /// <summary>Draws the first images of each class in turn, so that every class shows.</summary>
     /// <exception cref="UserException">The file cannot be written.</exception>
-    public static void Write(string path, CapsNet network, ImageSplit split, Device device)
+    public static void Write(string path, ImageNetwork network, ImageSplit split, Device device)
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
         var (images, labels) = Batches.Take(split, FirstOfEachClass(split.Labels.data<long>().ToArray(), Columns * Rows), device);
-        var capsules = network.call(images);
-        var right = F.longest(capsules).squeeze(1).eq(labels).cpu().data<bool>().ToArray();
-        var (originals, reconstructions) = (Bytes(images), Bytes(network.Reconstruct(capsules)));
+        var output = network.call(images);
+        var right = network.Scores(output).argmax(1).eq(labels).cpu().data<bool>().ToArray();
+        var (originals, reconstructions) = (Bytes(images), Bytes(network.Reconstruct(output)));
 
         var (channels, height, width) = ((int)images.size(1), (int)images.size(2), (int)images.size(3));
         var (pairWidth, pairHeight) = (2 * width * Zoom + 2 * Frame, height * Zoom + 2 * Frame);

@@ -3,12 +3,12 @@ using static TorchSharp.torch;
 
 namespace Capsules.Samples;
 
-/// <summary>Cuts a split into batches: shuffled and shifted for training, in order for evaluation.</summary>
+/// <summary>Cuts a split into batches: shuffled for training, in order for evaluation.</summary>
 internal static class Batches
 {
     // Streams of randomness: what an epoch or a step draws depends on the seed and its number alone, so that a resumed run
     // draws the same with nothing to restore.
-    private const ulong HoldOutStream = 1, ShuffleStream = 2, ShiftStream = 3;
+    private const ulong HoldOutStream = 1, ShuffleStream = 2, AugmentationStream = 3, DropoutStream = 4;
 
     /// <summary>Splits the training images for good: (held out, to train on), each as indices.</summary>
     public static (long[] HeldOut, long[] Training) HoldOut(long count, int heldOut, int seed)
@@ -30,8 +30,11 @@ internal static class Batches
         return order;
     }
 
-    /// <summary>The seed of a step's shifts.</summary>
-    public static ulong ShiftSeed(int seed, long step) => new DeterministicRandom((ulong)seed, ShiftStream, (ulong)step).NextUInt64();
+    /// <summary>The seed of a step's augmentation.</summary>
+    public static ulong AugmentationSeed(int seed, long step) => new DeterministicRandom((ulong)seed, AugmentationStream, (ulong)step).NextUInt64();
+
+    /// <summary>The seed of a step's dropout, for torch's generator.</summary>
+    public static long DropoutSeed(int seed, long step) => (long)new DeterministicRandom((ulong)seed, DropoutStream, (ulong)step).NextUInt64();
 
     /// <summary>The images (B, C, H, W), as float32 in [0, 1], and labels (B) at some indices.</summary>
     public static (Tensor Images, Tensor Labels) Take(ImageSplit split, ReadOnlySpan<long> indices, Device device)

@@ -17,12 +17,12 @@ internal sealed record Checkpoint(TrainingOptions Options, DatasetFacts Dataset,
     private const string Header = "checkpoint.json", Model = "model.dat", Optimizer = "optimizer.dat";
 
     /// <summary>The network that the checkpoint is of, with fresh weights.</summary>
-    public CapsNet MakeNetwork() => new(
-        Dataset.Image, Dataset.ClassNames.Count, Options.RoutingIterations, Options.Preset, withDecoder: Options.ReconstructionWeight > 0);
+    /// <exception cref="UserException">There is no network of its name, or it has no use for such images.</exception>
+    public ImageNetwork MakeNetwork() => NetworkCatalog.Get(Options.Model).Make(Options, Dataset.Image, Dataset.ClassNames.Count);
 
     /// <summary>Writes the checkpoint.</summary>
     /// <exception cref="UserException">The file cannot be written.</exception>
-    public void Save(string path, CapsNet network, Adam optimizer)
+    public void Save(string path, ImageNetwork network, Adam optimizer)
     {
         var (model, state) = (Bytes(stream => network.save(stream)), Bytes(stream =>
         {
@@ -48,7 +48,7 @@ internal sealed record Checkpoint(TrainingOptions Options, DatasetFacts Dataset,
     /// <param name="device">Where the network goes.</param>
     /// <returns>The checkpoint, its network, and how to give an optimizer over the network's parameters its state.</returns>
     /// <exception cref="UserException">The file is missing, damaged, or no checkpoint.</exception>
-    public static (Checkpoint Checkpoint, CapsNet Network, Action<Adam> Restore) Load(string path, Device device) => Read(path, (zip, contents) =>
+    public static (Checkpoint Checkpoint, ImageNetwork Network, Action<Adam> Restore) Load(string path, Device device) => Read(path, (zip, contents) =>
     {
         var model = Checked(Take(zip, Model), contents.ModelSha256, Model);
         var optimizer = Checked(Take(zip, Optimizer), contents.OptimizerSha256, Optimizer);

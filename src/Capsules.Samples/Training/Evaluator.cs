@@ -1,23 +1,22 @@
 using System.Diagnostics;
 using TorchSharp;
 using static TorchSharp.torch;
-using F = Capsules.Functional;
 
 namespace Capsules.Samples;
 
 /// <summary>How a network does on some images.</summary>
 /// <param name="Images">How many there were.</param>
 /// <param name="Wrong">How many were misclassified.</param>
-/// <param name="MarginLoss">The mean margin loss, on the scale of the paper.</param>
+/// <param name="Loss">The mean of the loss that the network is trained by, without reconstruction.</param>
 /// <param name="ImagesPerSecond">The speed of this evaluation.</param>
-internal readonly record struct Evaluation(long Images, long Wrong, double MarginLoss, double ImagesPerSecond)
+internal readonly record struct Evaluation(long Images, long Wrong, double Loss, double ImagesPerSecond)
 {
     public double Accuracy => 1 - (double)Wrong / Images;
 
     public double Error => (double)Wrong / Images;
 }
 
-/// <summary>Measures a network on unshifted images. The class is the longest capsule; the decoder does not run.</summary>
+/// <summary>Measures a network on unshifted images. The decoder does not run.</summary>
 internal static class Evaluator
 {
     private const int BatchSize = 100;
@@ -30,7 +29,7 @@ internal static class Evaluator
     /// <param name="progress">Hears how many images are done.</param>
     /// <param name="cancellation">Stops between batches.</param>
     public static Evaluation Run(
-        CapsNet network, ImageSplit split, long[] indices, Device device, Action<int>? progress = null, CancellationToken cancellation = default)
+        ImageNetwork network, ImageSplit split, long[] indices, Device device, Action<int>? progress = null, CancellationToken cancellation = default)
     {
         var wasTraining = network.training;
         network.eval();
@@ -42,9 +41,9 @@ internal static class Evaluator
             using var scope = NewDisposeScope();
             var batch = indices.AsSpan(start, Math.Min(BatchSize, indices.Length - start));
             var (images, labels) = Batches.Take(split, batch, device);
-            var lengths = F.length(network.call(images));
-            wrong += lengths.argmax(1).ne(labels).sum().item<long>();
-            loss += F.margin_loss(lengths, labels, reduction: nn.Reduction.Sum).item<float>();
+            var output = network.call(images);
+            wrong += network.Scores(output).argmax(1).ne(labels).sum().item<long>();
+            loss += network.Loss(output, labels).item<float>() * (double)batch.Length;
             progress?.Invoke(start + batch.Length);
         }
 

@@ -22,11 +22,11 @@ internal sealed class RunFolder
 
     public string Reconstructions => Path.Combine(FullPath, "reconstructions.png");
 
-    /// <summary>Makes the folder "time-dataset-capsnet" in <paramref name="output"/>.</summary>
+    /// <summary>Makes the folder "time-<paramref name="name"/>" in <paramref name="output"/>.</summary>
     /// <exception cref="UserException">It cannot be made.</exception>
-    public static RunFolder Create(string output, string dataset)
+    public static RunFolder Create(string output, string name)
     {
-        var name = $"{DateTime.Now.ToString("yyyyMMdd-HHmmss", CultureInfo.InvariantCulture)}-{dataset}-capsnet";
+        name = $"{DateTime.Now.ToString("yyyyMMdd-HHmmss", CultureInfo.InvariantCulture)}-{name}";
         try
         {
             // Whoever makes log.txt has the folder: two runs of one second, in two processes even, get two folders. And a folder

@@ -2,7 +2,6 @@ using System.Diagnostics;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
-using F = Capsules.Functional;
 
 namespace Capsules.Samples;
 
@@ -16,24 +15,25 @@ internal sealed class Trainer : IDisposable
     private readonly TrainingDisplay _display;
     private readonly TrainingState _state;
     private readonly Adam _optimizer;
-    private readonly MarginLoss _marginLoss;
     private readonly ReconstructionLoss _reconstructionLoss;
     private readonly DatasetFacts _facts;
     private readonly long[] _heldOut, _training;
 
     private Trainer(
-        TrainingOptions options, ImageDataset dataset, Device device, RunFolder folder, TrainingDisplay display, TrainingState state, CapsNet network)
+        TrainingOptions options, ImageDataset dataset, Device device, RunFolder folder, TrainingDisplay display, TrainingState state, ImageNetwork network)
     {
         (_options, _dataset, _device, _folder, _display, _state, Network) = (options, dataset, device, folder, display, state, network);
         _optimizer = optim.Adam(network.parameters(), options.LearningRate);
-        _marginLoss = new MarginLoss(preset: options.Preset);
         _reconstructionLoss = new ReconstructionLoss(options.ReconstructionWeight);
         _facts = DatasetFacts.Of(dataset);
         (_heldOut, _training) = Batches.HoldOut(dataset.Train.Count, options.Validation, options.Seed);
     }
 
     /// <summary>The network under training.</summary>
-    public CapsNet Network { get; }
+    public ImageNetwork Network { get; }
+
+    /// <summary>The network's name in <see cref="NetworkCatalog"/>.</summary>
+    public string Model => _options.Model;
 
     /// <summary>Finished epochs.</summary>
     public IReadOnlyList<EpochResult> History => _state.History;
@@ -91,7 +91,6 @@ internal sealed class Trainer : IDisposable
     public void Dispose()
     {
         _optimizer.Dispose();
-        _marginLoss.Dispose();
         _reconstructionLoss.Dispose();
         Network.Dispose();
     }
@@ -127,15 +126,15 @@ internal sealed class Trainer : IDisposable
         }
 
         var (original, labels) = Batches.Take(_dataset.Train, indices, _device);
-        var images = ShiftAugmentation.Shift(original, _options.MaxShift, Batches.ShiftSeed(_options.Seed, step));
+        var images = Augmentations.Apply(_options, original, Batches.AugmentationSeed(_options.Seed, step));
 
         _optimizer.zero_grad();
-        var capsules = Network.call(images);
-        var lengths = F.length(capsules);
-        var loss = _marginLoss.call(lengths, labels);
+        manual_seed(Batches.DropoutSeed(_options.Seed, step));
+        var output = Network.call(images);
+        var loss = Network.Loss(output, labels);
         if (Network.HasDecoder)
         {
-            loss += _reconstructionLoss.call(Network.Reconstruct(capsules, labels), images);
+            loss += _reconstructionLoss.call(Network.Reconstruct(output, labels), images);
         }
 
         var value = loss.item<float>();
@@ -148,7 +147,7 @@ internal sealed class Trainer : IDisposable
         _optimizer.step();
 
         _state.LossSum += (double)value * indices.Length;
-        _state.Right += lengths.argmax(1).eq(labels).sum().item<long>();
+        _state.Right += Network.Scores(output).argmax(1).eq(labels).sum().item<long>();
         _state.Images += indices.Length;
         _state.StepInEpoch++;
     }

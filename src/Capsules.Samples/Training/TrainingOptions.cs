@@ -6,6 +6,9 @@ internal sealed record TrainingOptions
     /// <summary>What <c>--dataset</c> names.</summary>
     public string Dataset { get; init; } = DatasetCatalog.Auto;
 
+    /// <summary>What <c>--model</c> names.</summary>
+    public string Model { get; init; } = NetworkCatalog.Default;
+
     /// <summary>Passes over the training images, at least 1.</summary>
     public int Epochs { get; init; } = 10;
 
@@ -21,6 +24,9 @@ internal sealed record TrainingOptions
     /// </summary>
     public double? Decay { get; init; }
 
+    /// <summary>What the learning rate does not fall below. The 2017 authors' code has 1e-6: tf.maximum(rate, 1e-6).</summary>
+    public double LearningRateFloor { get; init; } = 1e-6;
+
     /// <summary>Iterations of dynamic routing, at least 0.</summary>
     public int RoutingIterations { get; init; } = 3;
 
@@ -33,7 +39,10 @@ internal sealed record TrainingOptions
     /// <summary>The seed of weights, shuffling and augmentation.</summary>
     public int Seed { get; init; } = 1;
 
-    /// <summary>Training images are shifted by up to so many pixels, at least 0.</summary>
+    /// <summary>What is done to training images.</summary>
+    public Augmentation Augmentation { get; init; } = Augmentation.Shift;
+
+    /// <summary>With <see cref="Augmentation.Shift"/>, training images are shifted by up to so many pixels, at least 0.</summary>
     public int MaxShift { get; init; } = 2;
 
     /// <summary>Training images held out to choose the best checkpoint by; at most a tenth of them are.</summary>
@@ -46,7 +55,14 @@ internal sealed record TrainingOptions
     /// <exception cref="UserException">They do not.</exception>
     public void Check(ImageDataset dataset)
     {
-        if (MaxShift >= Math.Min(dataset.Height, dataset.Width))
+        if (Augmentation == Augmentation.Efficient && Math.Min(dataset.Height, dataset.Width) < EfficientAugmentation.LeastSize)
+        {
+            throw new UserException(
+                $"--augmentation efficient is for images of at least {EfficientAugmentation.LeastSize} x {EfficientAugmentation.LeastSize} pixels, " +
+                $"but these are {dataset.Height} x {dataset.Width}. Give another one.");
+        }
+
+        if (Augmentation == Augmentation.Shift && MaxShift >= Math.Min(dataset.Height, dataset.Width))
         {
             throw new UserException($"--shift {MaxShift} would move images of {dataset.Height} x {dataset.Width} pixels out of sight. Give a smaller one.");
         }

@@ -103,7 +103,8 @@ public abstract class Routing : nn.Module
     private bool IsUsed(Tensor? argument, RoutingInputs input, string what) =>
         argument is not null && (Uses.HasFlag(input) ? true : throw new NotSupportedException($"{GetName()} does not use {what}. Pass none."));
 
-    private void CheckLike(Votes votes, Tensor tensor, string argument)
+    /// <summary>Throws unless a tensor has the dtype and the device of the votes.</summary>
+    private protected void CheckLike(Votes votes, Tensor tensor, string argument)
     {
         ShapeGuard.Floating(GetName(), tensor, argument);
         if (Functional.Wide(tensor.dtype) != votes.Dtype)

@@ -23,6 +23,11 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("train --shift 100000", "--shift must be between 0 and 1000, but is 100000.")]
     [InlineData("train --threads 200000", "--threads must be between 0 and ")]
     [InlineData("train --dataset builtin --shift 28", "--shift 28 would move images of 28 x 28 pixels out of sight. Give a smaller one.")]
+    [InlineData("train --model capsnte", "There is no model 'capsnte'. Did you mean 'capsnet'? Known: ")]
+    [InlineData("train --model cnn --preset official", "--preset means nothing to --model cnn. Leave it out.")]
+    [InlineData("train --model efficient --routing-iterations 2", "--routing-iterations means nothing to --model efficient. Leave it out.")]
+    [InlineData("train --augmentation flip", "--augmentation must be shift, efficient or none, but is flip.")]
+    [InlineData("info --model lenet", "There is no model 'lenet'. Known: ")]
     [InlineData("tarin", "Unrecognized command or argument 'tarin'.")]
     public async Task CommandLine_ImpossibleValue_IsOneMessageAndExitCodeOne(string line, string message)
     {
@@ -95,9 +100,19 @@ public sealed class CommandLineTests : IDisposable
     }
 
     [Fact]
-    public async Task TrainAndEvaluate_BuiltInDigits_WorkTogether()
+    public async Task Info_AnotherModel_ShowsItsParameters()
     {
-        var (code, output, error) = await Run("train", "--dataset", "builtin", "--images", "40", "--epochs", "1", "--batch-size", "20", "--validation", "20", "--output", _folder.Path);
+        var (code, output, _) = await Run("info", "--model", "cnn");
+        code.Should().Be(0);
+        output.Should().Contain("35,445,522").And.Contain("classifier.0.weight").And.Contain("Convolutional baseline (2017)");
+    }
+
+    [Theory]
+    [InlineData("capsnet")]
+    [InlineData("efficient")]
+    public async Task TrainAndEvaluate_BuiltInDigits_WorkTogether(string model)
+    {
+        var (code, output, error) = await Run("train", "--model", model, "--dataset", "builtin", "--images", "40", "--epochs", "1", "--batch-size", "20", "--validation", "20", "--output", _folder.Path);
         error.Should().BeEmpty();
         code.Should().Be(0);
         output.Should().Contain("test error").And.NotContain("0.25 %", "the paper's figure is for MNIST");
@@ -110,6 +125,7 @@ public sealed class CommandLineTests : IDisposable
         var wrong = System.Text.RegularExpressions.Regex.Match(File.ReadAllText(Path.Combine(run, "log.txt")), @"\d+ of 2000 wrong").Value;
         wrong.Should().NotBeEmpty();
         evaluation.Should().Contain(wrong, "evaluate finds what train found");
+        run.Should().EndWith($"-builtin-{model}");
     }
 
     [Fact]

@@ -89,7 +89,7 @@ public sealed class CheckpointTests : IDisposable
         Directory.GetFiles(_folder.Path).Should().ContainSingle();
     }
 
-    private CapsNet Save()
+    private ImageNetwork Save()
     {
         var network = _checkpoint.MakeNetwork();
         using var optimizer = optim.Adam(network.parameters());

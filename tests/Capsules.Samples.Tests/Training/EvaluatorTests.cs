@@ -19,7 +19,7 @@ public class EvaluatorTests
         var lengths = F.length(network.call(images));
         result.Images.Should().Be(123);
         result.Wrong.Should().Be(network.Predict(images).ne(labels).sum().item<long>()).And.BeInRange(1, 122);
-        result.MarginLoss.Should().BeApproximately(F.margin_loss(lengths, labels).item<float>(), 1e-5);
+        result.Loss.Should().BeApproximately(F.margin_loss(lengths, labels).item<float>(), 1e-5);
         (result.Accuracy + result.Error).Should().BeApproximately(1, 1e-12);
         network.training.Should().BeTrue("evaluation leaves the mode as it was");
     }

@@ -42,6 +42,29 @@ public class TrainerTests
         Weights(resumed).Should().Equal(Weights(whole));
     }
 
+    // Dropout and running statistics too go on as if nothing had happened.
+    [Theory]
+    [InlineData("cnn", 4)]
+    [InlineData("efficient", 1)]
+    public void Trainer_EveryModelResumed_GivesTheNumbersOfAnUninterruptedRun(string model, int every)
+    {
+        using var folders = new TemporaryFolder();
+        using var dataset = SmallDigits.Create(train: 12, every: every);
+        var options = NetworkCatalog.Get(model).Recipe with { Epochs = 2, BatchSize = 6, Seed = 3, MaxShift = 1 };
+        using var whole = Train(folders, dataset, options);
+        var folder = RunFolder.Create(folders.Path, "short");
+        using (var one = Trainer.Start(options with { Epochs = 1 }, dataset, CPU, folder, new TrainingDisplay(new TestOutput().Console)))
+        {
+            one.Run(TestContext.Current.CancellationToken);
+        }
+
+        _ = torch.rand(3);      // what else draws from torch's generator makes no difference
+        using var two = Trainer.Resume(folder, epochs: 2, dataset, CPU, new TrainingDisplay(new TestOutput().Console));
+        two.Run(TestContext.Current.CancellationToken);
+        two.History.Select(row => row with { Seconds = 0 }).Should().Equal(whole.History.Select(row => row with { Seconds = 0 }));
+        Weights(two).Should().Equal(Weights(whole));
+    }
+
     [Fact]
     public void Trainer_FinishedRunResumedWithMoreEpochs_GoesOn()
     {

@@ -9,7 +9,7 @@ public class EveryModuleTests
     /// <summary>A module, an input for a batch size, and how to run it.</summary>
     internal sealed record Case(nn.Module Module, Func<long, Tensor> Input, Func<Tensor, Tensor> Run);
 
-    public static TheoryData<string> Modules => [.. Trainable, "Squash", "CapsuleLength"];
+    public static TheoryData<string> Modules => [.. Trainable, "Squash", "ExponentialSquash", "CapsuleLength"];
 
     public static TheoryData<string, ScalarType> ModulesByDtype
     {
@@ -29,7 +29,8 @@ public class EveryModuleTests
 
     private static readonly string[] Trainable =
     [
-        "PrimaryCapsule", "CapsuleLayer", "SharedCapsuleLayer", "MaskedDecoder", "MatrixPrimaryCapsule", "MatrixCapsuleLayer", "ConvCapsuleLayer",
+        "PrimaryCapsule", "DepthwisePrimaryCapsule", "CapsuleLayer", "SharedCapsuleLayer", "SelfAttentionLayer", "MaskedDecoder",
+        "MatrixPrimaryCapsule", "MatrixCapsuleLayer", "ConvCapsuleLayer",
         "ConvCapsuleLayerEM", "ConvCapsuleLayer1d", "ConvTransposeCapsuleLayer", "ClassCapsuleLayer", "ClassCapsuleLayerBayes",
     ];
 
@@ -54,6 +55,12 @@ public class EveryModuleTests
             case "PrimaryCapsule":
                 var primary = new PrimaryCapsule(2, 3, 4, kernelSize: 3, dtype: dtype);
                 return new(primary, b => rand([b, 2, 9, 9], dtype), primary.call);
+            case "DepthwisePrimaryCapsule":
+                var depthwise = new DepthwisePrimaryCapsule(8, 4, kernelSize: 3, dtype: dtype);
+                return new(depthwise, b => rand([b, 8, 5, 5], dtype), depthwise.call);
+            case "SelfAttentionLayer":
+                var attention = new CapsuleLayer(12, 4, 3, 5, new SelfAttentionRouting(12, 3, dtype: dtype), dtype: dtype);
+                return new(attention, b => randn([b, 12, 4], dtype), attention.call);
             case "CapsuleLayer":
                 var layer = new CapsuleLayer(12, 4, 3, 5, bias: true, learnedLogits: true, dtype: dtype);
                 return new(layer, b => randn([b, 12, 4], dtype), layer.call);
@@ -87,6 +94,9 @@ public class EveryModuleTests
             case "ClassCapsuleLayerBayes":
                 var bayes = new ClassCapsuleLayer(3, 4, 2, 4, new VariationalBayesRouting(2, batchNorm: false, dtype: dtype), dtype: dtype);
                 return new(bayes, b => randn([b, 3, 2, 2, 4], dtype) * 0.4, x => Joined(() => bayes.Route(x)));
+            case "ExponentialSquash":
+                var exponential = new ExponentialSquash();
+                return new(exponential, b => randn([b, 3, 5], dtype), exponential.call);
             case "Squash":
                 var squash = new Squash();
                 return new(squash, b => randn([b, 3, 5], dtype), squash.call);
@@ -185,12 +195,14 @@ public class EveryModuleTests
         using var primary = new PrimaryCapsule(1, device: META);
         using var layer = new CapsuleLayer(2, 2, 2, 2, bias: true, learnedLogits: true, device: META);
         using var decoder = new MaskedDecoder(2, 2, [4], device: META);
+        using var depthwise = new DepthwisePrimaryCapsule(8, device: META);
+        using var attention = new SelfAttentionRouting(2, 2, device: META);
         using var matrices = new MatrixPrimaryCapsule(1, device: META);
         using var conv = new ConvCapsuleLayer(2, 4, 3, 4, new EMRouting(3, device: META), device: META);
         using var classes = new ClassCapsuleLayer(2, 4, 3, 4, new InvertedDotProductRouting(4, device: META), device: META);
         using var self = new ClassCapsuleLayer(2, 4, 3, 4, new SelfRouting(2, 4, 3, device: META), device: META);
-        new nn.Module[] { primary, layer, decoder, matrices, conv, classes, self }.SelectMany(m => m.parameters())
-            .Should().HaveCount(2 + 3 + 6 + 2 + 3 + 3 + 3).And.OnlyContain(p => p.device_type == DeviceType.META);
+        new nn.Module[] { primary, layer, decoder, matrices, conv, classes, self, depthwise, attention }.SelectMany(m => m.parameters())
+            .Should().HaveCount(2 + 3 + 6 + 2 + 3 + 3 + 3 + 2 + 1).And.OnlyContain(p => p.device_type == DeviceType.META);
     }
 
     [Theory]

@@ -1,0 +1,29 @@
+using static TorchSharp.torch;
+using F = Capsules.Functional;
+
+namespace Capsules.Samples;
+
+/// <summary>
+/// A network that ends in one capsule per class, of the length of which the class is read, and perhaps in a decoder of them: what
+/// the 2017 network and Efficient-CapsNet have in common.
+/// </summary>
+internal abstract class ClassCapsules(string name, Preset preset = Preset.Paper) : ImageNetwork(name)
+{
+    /// <summary>From class capsules and, in training, their labels, to images; null where nothing is reconstructed.</summary>
+    protected nn.Module<Tensor, Tensor?, Tensor>? decoder;      // named as its state-dict key
+
+    public override string LossName => "margin loss";
+
+    public override bool HasDecoder => decoder is not null;
+
+    public override Tensor Scores(Tensor capsules) => F.length(capsules);
+
+    public override Tensor Loss(Tensor capsules, Tensor labels)
+    {
+        using var lengths = F.length(capsules);
+        return F.margin_loss(lengths, labels, preset: preset);
+    }
+
+    public override Tensor Reconstruct(Tensor capsules, Tensor? labels = null) =>
+        decoder?.call(capsules, labels) ?? base.Reconstruct(capsules, labels);
+}

@@ -1,0 +1,38 @@
+using static TorchSharp.torch;
+
+namespace Capsules.Samples;
+
+/// <summary>
+/// A network that the sample can train: images to a class and, where it has a decoder, back to images. What is special about one
+/// stands in its own file; training, evaluation, checkpoints and pictures see it through this.
+/// </summary>
+internal abstract class ImageNetwork(string name) : nn.Module<Tensor, Tensor>(name)
+{
+    /// <summary>What its loss is called in reports.</summary>
+    public abstract string LossName { get; }
+
+    /// <summary>Whether the network can reconstruct.</summary>
+    public virtual bool HasDecoder => false;
+
+    /// <summary>Images (B, C, H, W) in [0, 1] to what the class is read from: class capsules (B, J, E) or logits (B, J).</summary>
+    public abstract override Tensor forward(Tensor images);
+
+    /// <summary>Scores (B, J) of an output of <see cref="forward"/>; the largest one tells the class.</summary>
+    public abstract Tensor Scores(Tensor output);
+
+    /// <summary>The loss that it is trained by, without reconstruction, as a mean over the batch.</summary>
+    /// <param name="output">What <see cref="forward"/> gave.</param>
+    /// <param name="labels">The classes (B).</param>
+    public abstract Tensor Loss(Tensor output, Tensor labels);
+
+    /// <summary>An output to images (B, C, H, W), by the labels (B), or by the prediction where none are given.</summary>
+    public virtual Tensor Reconstruct(Tensor output, Tensor? labels = null) =>
+        throw new InvalidOperationException($"This {GetName()} was assembled without a decoder.");
+
+    /// <summary>The predicted classes (B) of images.</summary>
+    public Tensor Predict(Tensor images)
+    {
+        using var scope = NewDisposeScope();
+        return Scores(call(images)).argmax(1).MoveToOuterDisposeScope();
+    }
+}

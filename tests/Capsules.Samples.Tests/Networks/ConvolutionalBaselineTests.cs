@@ -1,0 +1,46 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Capsules.Samples.Tests.Networks;
+
+public class ConvolutionalBaselineTests
+{
+    // 35.4M in the paper, section 5.
+    [Fact]
+    public void ConvolutionalBaseline_Parameters_AreAsManyAsPublished()
+    {
+        using var network = new ConvolutionalBaseline(new ImageShape(1, 28, 28), classes: 10);
+        network.parameters().Sum(p => p.numel()).Should().Be(6_656 + 1_638_656 + 819_328 + 32_915_784 + 63_168 + 1_930).And.Be(35_445_522);
+    }
+
+    [Fact]
+    public void ConvolutionalBaseline_Evaluating_DrawsNoDropoutAndTrainingDoes()
+    {
+        using var scope = NewDisposeScope();
+        using var network = new ConvolutionalBaseline(new ImageShape(1, 6, 6), classes: 3);
+        var images = rand(4, 1, 6, 6);
+        network.call(images).Equals(network.call(images)).Should().BeFalse();
+        network.eval();
+        network.call(images).Equals(network.call(images)).Should().BeTrue();
+    }
+
+    [Fact]
+    public void ConvolutionalBaseline_Loss_IsTheCrossEntropyOfTheLogits()
+    {
+        using var scope = NewDisposeScope();
+        using var network = new ConvolutionalBaseline(new ImageShape(1, 6, 6), classes: 3);
+        var logits = log(tensor([0.7f, 0.2f, 0.1f, 0.25f, 0.25f, 0.5f], [2, 3]));
+        network.Loss(logits, tensor([0L, 2L])).item<float>().Should().BeApproximately((float)(-(Math.Log(0.7) + Math.Log(0.5)) / 2), 1e-6f);
+        network.Scores(logits).Equals(logits).Should().BeTrue();
+        network.LossName.Should().Be("cross-entropy");
+    }
+
+    [Fact]
+    public void ConvolutionalBaseline_Reconstruct_SaysThatItHasNoDecoder()
+    {
+        using var network = new ConvolutionalBaseline(new ImageShape(1, 6, 6), classes: 3);
+        network.HasDecoder.Should().BeFalse();
+        ((Action)(() => network.Reconstruct(zeros(1, 3)))).Should().Throw<InvalidOperationException>()
+            .WithMessage("This ConvolutionalBaseline was assembled without a decoder.");
+    }
+}
