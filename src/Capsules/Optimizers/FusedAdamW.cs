@@ -85,4 +85,15 @@ public sealed class FusedAdamW : AdamW
 
     /// <summary>Forgets all gradients: the next backward writes them anew, which saves a pass of zeros and one of sums.</summary>
     public override void zero_grad() => FusedAdamStep.ForgetGradients(parameters());
+
+    /// <summary>Frees the moments.</summary>
+    /// <param name="disposing">Whether it is called by <c>Dispose</c>, and not by the finalizer.</param>
+    protected override void Dispose(bool disposing)
+    {
+        // An object whose constructor threw is finalized too, and TorchSharp would end the process over the state that it lacks.
+        if (_state is not null)
+        {
+            base.Dispose(disposing);
+        }
+    }
 }
