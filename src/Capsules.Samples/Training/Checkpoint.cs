@@ -18,7 +18,7 @@ internal sealed record Checkpoint(TrainingOptions Options, DatasetFacts Dataset,
 
     /// <summary>The network that the checkpoint is of, with fresh weights.</summary>
     public CapsNet MakeNetwork() => new(
-        Dataset.Image, Dataset.ClassNames.Count, Options.RoutingIterations, Options.Preset, withDecoder: Options.ReconstructionWeight > 0);
+        Dataset.Image, Dataset.ClassNames.Count, Options.RoutingIterations, Options.Preset, withDecoder: Options.ReconstructionWeight > 0, Options.Precision);
 
     /// <summary>Writes the checkpoint.</summary>
     /// <exception cref="UserException">The file cannot be written.</exception>
