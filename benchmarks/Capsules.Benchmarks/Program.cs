@@ -1,9 +1,18 @@
 using BenchmarkDotNet.Running;
 using Capsules.Benchmarks;
 
-if (args is [CompareCommand.Name, .. var rest])
+switch (args)
 {
-    return CompareCommand.Create().Parse(rest).Invoke();
+    case [CompareCommand.Name, .. var rest]:
+        return CompareCommand.Create().Parse(rest).Invoke();
+    case [CompareNetworkCommand.Name, .. var rest]:
+        return CompareNetworkCommand.Create().Parse(rest).Invoke();
+    case [SoakCommand.Name, .. var rest]:
+        return SoakCommand.Create().Parse(rest).Invoke();
+    case [NetworkChild.Name, .. var rest]:
+        return NetworkChild.Run(rest);
+    case [SoakCommand.ChildName, .. var rest]:
+        return SoakCommand.Run(rest);
 }
 
 BenchmarkSwitcher.FromAssembly(typeof(CompareCommand).Assembly).Run(BenchmarkConfig.Arguments(args), BenchmarkConfig.For(args));

@@ -63,7 +63,7 @@ internal static class CompareCommand
     private static void Run(CompareSettings settings, int? threads, FileInfo? json, FileInfo? markdown, FileInfo? roofline)
     {
         // malloc must know before the first large block; for the whole process, so default and tuned are two runs.
-        if (settings.TunedAllocator && !Glibc.KeepLargeBlocks())
+        if (settings.TunedAllocator && !Allocator.KeepLargeBlocks())
         {
             throw new InvalidOperationException("--tuned-allocator needs Linux with glibc.");
         }

@@ -8,7 +8,7 @@ internal sealed record CompareSettings(IReadOnlyList<RoutingCase> Cases, TimeSpa
 
     /// <param name="names">Cases or shapes; none: all.</param>
     /// <param name="quick">Under a minute.</param>
-    /// <param name="tunedAllocator">As in <see cref="Glibc.KeepLargeBlocks"/>.</param>
+    /// <param name="tunedAllocator">As in <see cref="Allocator.KeepLargeBlocks"/>.</param>
     /// <exception cref="ArgumentException">A name is neither a case nor a shape.</exception>
     public static CompareSettings Of(IReadOnlyCollection<string> names, bool quick, bool tunedAllocator)
     {

@@ -11,7 +11,7 @@ internal static class PeakMemory
 {
     private const string ClearRefs = "/proc/self/clear_refs";
 
-    public static bool IsAvailable => OperatingSystem.IsLinux() && Glibc.IsPresent && File.Exists(ClearRefs);
+    public static bool IsAvailable => OperatingSystem.IsLinux() && Allocator.IsSupported && File.Exists(ClearRefs);
 
     /// <summary>Bytes above those resident before, the median of several calls.</summary>
     public static double Of(Action action, int calls) =>
@@ -22,7 +22,7 @@ internal static class PeakMemory
         GC.Collect();
         GC.WaitForPendingFinalizers();
         GC.Collect();
-        Glibc.GiveBack();
+        _ = Allocator.Trim();
         File.WriteAllText(ClearRefs, "5");
         var before = Status("VmRSS:");
         action();

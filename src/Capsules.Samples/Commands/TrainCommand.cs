@@ -51,6 +51,10 @@ internal static class TrainCommand
         var images = CommonOptions.Valid(
             new Option<int?>("--images") { Description = "Training images used in an epoch. [default: all]" }, count => count >= 1, "at least 1");
         var seed = CommonOptions.Seed();
+        var precision = CommonOptions.Among(
+            New("--precision", "What the convolutions compute in: float32, bfloat16 (weights, squash, routing and optimizer stay float32), or auto, " +
+                "the faster of the two on this machine.", PrecisionChoice.Float32), PrecisionChoice.Names);
+        var profile = new Option<bool>("--profile") { Description = "Show at the end where the time of a step went, by stage." };
         var device = CommonOptions.Device();
         var threads = CommonOptions.Threads();
         var output = CommonOptions.Output();
@@ -59,9 +63,12 @@ internal static class TrainCommand
             Description = "A run folder to go on with, exactly where it stopped. Of the training options only --epochs may be given with it.",
         };
 
-        Option[] ofTheRun = [model, dataset, batchSize, learningRate, decay, iterations, reconstruction, preset, augmentation, shift, validation, images, seed, output];
+        Option[] ofTheRun =
+        [
+            model, dataset, batchSize, learningRate, decay, iterations, reconstruction, preset, augmentation, shift, validation, images, precision, seed, output,
+        ];
         var command = new Command("train", "Train a network, or go on with a run.");
-        foreach (var option in (Option[])[.. ofTheRun, data, epochs, device, threads, resume])
+        foreach (var option in (Option[])[.. ofTheRun, data, epochs, device, threads, profile, resume])
         {
             command.Options.Add(option);
         }
@@ -78,7 +85,7 @@ internal static class TrainCommand
 
                 return await TrainingRun.ResumeAsync(
                     AnsiConsole.Console, RunFolder.Open(earlier), result.IsGiven(epochs) ? result.GetValue(epochs) : null,
-                    result.GetValue(data), result.GetValue(device)!, result.GetValue(threads), cancellation);
+                    result.GetValue(data), result.GetValue(device)!, result.GetValue(threads), result.GetValue(profile), cancellation);
             }
 
             var isOfficial = result.GetValue(preset) == Official;
@@ -106,7 +113,7 @@ internal static class TrainCommand
             };
             return await TrainingRun.StartAsync(
                 AnsiConsole.Console, options, result.GetValue(data), result.GetValue(output)!,
-                result.GetValue(device)!, result.GetValue(threads), cancellation);
+                result.GetValue(device)!, result.GetValue(threads), result.GetValue(profile), result.GetValue(precision)!, cancellation);
         });
         return command;
     }

@@ -13,19 +13,22 @@ internal static class TrainingRun
     /// <summary>Starts a run.</summary>
     /// <returns>The exit code.</returns>
     public static async Task<int> StartAsync(
-        IAnsiConsole console, TrainingOptions options, string? data, string output, string device, int threads, CancellationToken cancellation)
+        IAnsiConsole console, TrainingOptions options, string? data, string output, string device, int threads,
+        bool profile = false, string precision = PrecisionChoice.Float32, CancellationToken cancellation = default)
     {
         var place = Session.Open(device, threads);
+        options = options with { Precision = PrecisionChoice.Resolve(precision, place, console) };
         using var dataset = await OpenAsync(console, options.Dataset, data, cancellation);
         options.Check(dataset);
         var folder = RunFolder.Create(output, $"{dataset.Name}-{options.Model}");
-        return Train(console, dataset, place, folder, display => Trainer.Start(options, dataset, place, folder, display), cancellation);
+        return Train(console, dataset, place, folder, profile, display => Trainer.Start(options, dataset, place, folder, display), cancellation);
     }
 
     /// <summary>Goes on with a run.</summary>
     /// <returns>The exit code.</returns>
     public static async Task<int> ResumeAsync(
-        IAnsiConsole console, RunFolder folder, int? epochs, string? data, string device, int threads, CancellationToken cancellation)
+        IAnsiConsole console, RunFolder folder, int? epochs, string? data, string device, int threads,
+        bool profile = false, CancellationToken cancellation = default)
     {
         var place = Session.Open(device, threads);
         var checkpoint = Checkpoint.Describe(folder.Last);
@@ -35,7 +38,7 @@ internal static class TrainingRun
         }
 
         using var dataset = await OpenAsync(console, checkpoint.Dataset.Name, data, cancellation);
-        return Train(console, dataset, place, folder, display => Trainer.Resume(folder, epochs, dataset, place, display), cancellation);
+        return Train(console, dataset, place, folder, profile, display => Trainer.Resume(folder, epochs, dataset, place, display), cancellation);
     }
 
     /// <summary>Opens a dataset and says what it is and what is special about it.</summary>
@@ -54,10 +57,11 @@ internal static class TrainingRun
     }
 
     private static int Train(
-        IAnsiConsole console, ImageDataset dataset, torch.Device device, RunFolder folder, Func<TrainingDisplay, Trainer> make, CancellationToken cancellation)
+        IAnsiConsole console, ImageDataset dataset, torch.Device device, RunFolder folder, bool profile, Func<TrainingDisplay, Trainer> make, CancellationToken cancellation)
     {
         var display = new TrainingDisplay(console, folder.Log);
         using var trainer = make(display);
+        trainer.Clock = profile ? new StageClock() : null;
         display.Line($"{dataset.Name} ({dataset.Source}): {RunReport.Count(dataset.Train.Count)} training and {RunReport.Count(dataset.Test.Count)} test images, on {ComputeDevice.Describe(device)}");
         display.Line($"run folder: {folder.FullPath}");
         var clock = Stopwatch.StartNew();
@@ -86,6 +90,11 @@ internal static class TrainingRun
         rows.Add(("training and evaluation", $"{clock.Elapsed:h\\:mm\\:ss}", ""));
         rows.Add(("inference", $"{last.ImagesPerSecond:f0} images/s", ""));
         RunReport.Show(console, folder.Log, rows);
+        if (trainer.Clock is { } stages)
+        {
+            ProfileReport.Show(console, folder.Log, stages);
+        }
+
         if (trainer.Network.HasDecoder)
         {
             ReconstructionSheet.Write(folder.Reconstructions, trainer.Network, dataset.Test, device);

@@ -13,18 +13,22 @@ internal sealed class CapsNet : ClassCapsules
     private readonly Conv2d conv1;
     private readonly PrimaryCapsule primary;
     private readonly CapsuleLayer digits;
+    private readonly ScalarType? _computeDtype;
 
     /// <summary>Assembles the network for images of any size from 17 x 17 and any number of channels and classes.</summary>
-    public CapsNet(ImageShape image, int classes, int routingIterations = 3, Preset preset = Preset.Paper, bool withDecoder = true)
+    public CapsNet(
+        ImageShape image, int classes, int routingIterations = 3, Preset preset = Preset.Paper, bool withDecoder = true, Precision precision = Precision.Float32)
         : base(nameof(CapsNet), preset)
     {
+        _computeDtype = precision.ComputeDtype();
         if (image.Height < 17 || image.Width < 17)
         {
             throw new UserException($"CapsNet's two 9 x 9 convolutions need images of at least 17 x 17 pixels, but these are {image.Height} x {image.Width}. Enlarge the images.");
         }
 
         conv1 = nn.Conv2d(image.Channels, 256, kernel_size: 9);                                                 // 28 -> 20
-        primary = new PrimaryCapsule(256, capsuleTypes: 32, capsuleDim: 8, kernelSize: 9, stride: 2, preset: preset);      // 20 -> 6
+        primary = new PrimaryCapsule(256, capsuleTypes: 32, capsuleDim: 8, kernelSize: 9, stride: 2, preset: preset,      // 20 -> 6
+            activation: new StageEnd("primary convolution"), computeDtype: _computeDtype);
         var (capsules, dim) = primary.OutputShape(image.Height - 8, image.Width - 8);                           // 1152 of 8
         digits = new CapsuleLayer(capsules, dim, classes, 16, routingIterations, preset: preset);
         decoder = withDecoder ? new MaskedDecoder(classes, 16, [image.Channels, image.Height, image.Width], preset: preset) : null;
@@ -41,7 +45,9 @@ internal sealed class CapsNet : ClassCapsules
     public override Tensor forward(Tensor images)
     {
         using var scope = NewDisposeScope();
-        var features = nn.functional.relu(conv1.call(images));
-        return digits.call(primary.call(features)).MoveToOuterDisposeScope();
+        var x = _computeDtype is { } compute ? images.to_type(compute) : images;      // features stay in it up to the primary capsules
+        var features = StageClock.End("first convolution", F.conv2d(x, conv1.weight!, conv1.bias, computeDtype: _computeDtype).relu_());
+        var capsules = StageClock.End("squash", primary.call(features));
+        return StageClock.End("routing", digits.call(capsules)).MoveToOuterDisposeScope();
     }
 }

@@ -32,6 +32,7 @@ internal abstract class ImageNetwork(string name) : nn.Module<Tensor, Tensor>(na
     /// <summary>The predicted classes (B) of images.</summary>
     public Tensor Predict(Tensor images)
     {
+        using var inference = inference_mode();
         using var scope = NewDisposeScope();
         return Scores(call(images)).argmax(1).MoveToOuterDisposeScope();
     }

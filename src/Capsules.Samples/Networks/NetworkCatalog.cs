@@ -34,7 +34,7 @@ internal static class NetworkCatalog
             WithoutOptions: [],
             new PublishedFigures("0.25 %", "99.75 %", "6.8M", "8.2M"),
             (options, image, classes) => new CapsNet(
-                image, classes, options.RoutingIterations, options.Preset, withDecoder: options.ReconstructionWeight > 0)),
+                image, classes, options.RoutingIterations, options.Preset, withDecoder: options.ReconstructionWeight > 0, options.Precision)),
         new(EfficientName, "Efficient-CapsNet (2021)", "the network of Mazzia, Salvetti, Chiaberge 2021, 161,824 parameters and a decoder",
             new TrainingOptions
             {
@@ -45,12 +45,12 @@ internal static class NetworkCatalog
                 LearningRateFloor = 5e-5,
                 Augmentation = Augmentation.Efficient,      // and 0.0005 x squared errors, which on 28 x 28 is its 0.392 x their mean
             },
-            WithoutOptions: ["--preset", "--routing-iterations"],
+            WithoutOptions: ["--preset", "--routing-iterations", "--precision"],
             new PublishedFigures("0.16 % (ensemble)", "99.84 % (ensemble)", "161K", "161K and decoder"),
             (options, image, classes) => new EfficientCapsNet(image, classes, withDecoder: options.ReconstructionWeight > 0)),
         new(BaselineName, "Convolutional baseline (2017)", "the plain convolutional network that it is compared with",
             new TrainingOptions { Model = BaselineName, ReconstructionWeight = 0 },
-            WithoutOptions: ["--preset", "--routing-iterations", "--reconstruction-weight"],
+            WithoutOptions: ["--preset", "--routing-iterations", "--reconstruction-weight", "--precision"],
             new PublishedFigures("0.39 %", "99.61 %", "35.4M", ""),
             (_, image, classes) => new ConvolutionalBaseline(image, classes)),
     ];

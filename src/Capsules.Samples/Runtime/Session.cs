@@ -12,7 +12,7 @@ internal static class Session
     /// <exception cref="UserException">libtorch does not load, or the device is not there.</exception>
     public static Device Open(string device, int threads)
     {
-        NativeMemory.KeepLargeBlocks();
+        Allocator.KeepLargeBlocks();
         Libtorch.Load();
         try
         {

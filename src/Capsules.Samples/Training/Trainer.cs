@@ -23,7 +23,7 @@ internal sealed class Trainer : IDisposable
         TrainingOptions options, ImageDataset dataset, Device device, RunFolder folder, TrainingDisplay display, TrainingState state, ImageNetwork network)
     {
         (_options, _dataset, _device, _folder, _display, _state, Network) = (options, dataset, device, folder, display, state, network);
-        _optimizer = optim.Adam(network.parameters(), options.LearningRate);
+        _optimizer = new FusedAdam(network.parameters(), options.LearningRate);
         _reconstructionLoss = new ReconstructionLoss(options.ReconstructionWeight);
         _facts = DatasetFacts.Of(dataset);
         (_heldOut, _training) = Batches.HoldOut(dataset.Train.Count, options.Validation, options.Seed);
@@ -34,6 +34,9 @@ internal sealed class Trainer : IDisposable
 
     /// <summary>The network's name in <see cref="NetworkCatalog"/>.</summary>
     public string Model => _options.Model;
+
+    /// <summary>Measures where the time of steps goes; null (the default) for no measuring.</summary>
+    public StageClock? Clock { get; set; }
 
     /// <summary>Finished epochs.</summary>
     public IReadOnlyList<EpochResult> History => _state.History;
@@ -101,6 +104,7 @@ internal sealed class Trainer : IDisposable
         var images = (int)ImagesInEpoch;
         var (clock, secondsBefore, stepsBefore) = (Stopwatch.StartNew(), _state.Seconds, _state.StepInEpoch);
         Network.train();
+        using var feed = new BatchFeed(_state.StepInEpoch, StepsInEpoch, step => Prepare(order, images, epoch, step));
         while (_state.StepInEpoch < StepsInEpoch)
         {
             if (cancellation.IsCancellationRequested)
@@ -109,14 +113,28 @@ internal sealed class Trainer : IDisposable
                 cancellation.ThrowIfCancellationRequested();
             }
 
-            var start = _state.StepInEpoch * _options.BatchSize;
-            Step(order.AsSpan(start, Math.Min(_options.BatchSize, images - start)));
+            using (Clock?.Step())
+            {
+                Step(feed);
+            }
+
             _state.Seconds = secondsBefore + clock.Elapsed.TotalSeconds;
             report(_state.StepInEpoch, Details(epoch, (_state.StepInEpoch - stepsBefore) / clock.Elapsed.TotalSeconds));
         }
     }
 
-    private void Step(ReadOnlySpan<long> indices)
+    // What a step sees depends on seed, epoch and step alone, and not on when or where it is prepared.
+    private (Tensor Images, Tensor Labels) Prepare(long[] order, int images, int epoch, int step)
+    {
+        using var scope = NewDisposeScope();
+        var start = step * _options.BatchSize;
+        var indices = order.AsSpan(start, Math.Min(_options.BatchSize, images - start));
+        var (original, labels) = Batches.Take(_dataset.Train, indices, _device);
+        var seed = Batches.AugmentationSeed(_options.Seed, (long)(epoch - 1) * StepsInEpoch + step);
+        return (Augmentations.Apply(_options, original, seed).MoveToOuterDisposeScope(), labels.MoveToOuterDisposeScope());
+    }
+
+    private void Step(BatchFeed feed)
     {
         using var scope = NewDisposeScope();
         var step = (long)_state.History.Count * StepsInEpoch + _state.StepInEpoch;
@@ -125,16 +143,18 @@ internal sealed class Trainer : IDisposable
             group.LearningRate = RateAt(step);
         }
 
-        var (original, labels) = Batches.Take(_dataset.Train, indices, _device);
-        var images = Augmentations.Apply(_options, original, Batches.AugmentationSeed(_options.Seed, step));
+        var (images, labels) = feed.Next();
+        StageClock.End("input");
 
         _optimizer.zero_grad();
+        StageClock.End("optimizer");
         manual_seed(Batches.DropoutSeed(_options.Seed, step));
         var output = Network.call(images);
+        var reconstruction = Network.HasDecoder ? StageClock.End("decoder", Network.Reconstruct(output, labels)) : null;
         var loss = Network.Loss(output, labels);
-        if (Network.HasDecoder)
+        if (reconstruction is not null)
         {
-            loss += _reconstructionLoss.call(Network.Reconstruct(output, labels), images);
+            loss += _reconstructionLoss.call(reconstruction, images);
         }
 
         var value = loss.item<float>();
@@ -143,13 +163,18 @@ internal sealed class Trainer : IDisposable
             throw new UserException($"Training has diverged: the loss of step {_state.StepInEpoch + 1} of epoch {_state.History.Count + 1} is {value}. Use a smaller --learning-rate; the checkpoints in {_folder.FullPath} are from before.");
         }
 
+        StageClock.End("losses");
         loss.backward();
+        StageClock.EndBackward();
         _optimizer.step();
+        StageClock.End("optimizer");
 
-        _state.LossSum += (double)value * indices.Length;
+        var count = labels.size(0);
+        _state.LossSum += (double)value * count;
         _state.Right += Network.Scores(output).argmax(1).eq(labels).sum().item<long>();
-        _state.Images += indices.Length;
+        _state.Images += count;
         _state.StepInEpoch++;
+        StageClock.End("bookkeeping");
     }
 
     private void CloseEpoch(CancellationToken cancellation)

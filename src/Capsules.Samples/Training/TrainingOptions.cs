@@ -36,6 +36,9 @@ internal sealed record TrainingOptions
     /// <summary>Which published version of network and loss.</summary>
     public Preset Preset { get; init; } = Preset.Paper;
 
+    /// <summary>In what the convolutions compute; resolved, never automatic, so that a resumed run computes alike.</summary>
+    public Precision Precision { get; init; } = Precision.Float32;
+
     /// <summary>The seed of weights, shuffling and augmentation.</summary>
     public int Seed { get; init; } = 1;
 

@@ -23,7 +23,8 @@ public sealed class PrimaryCapsule : nn.Module<Tensor, Tensor>
     private readonly nn.Module<Tensor, Tensor>? activation;
 
     private readonly double _scale;
-    private readonly (long H, long W) _kernel, _stride, _padding, _dilation;
+    private readonly (long H, long W) _kernel;
+    private readonly ConvolutionGeometry _geometry;
 
     /// <summary>Makes primary capsules with a square kernel.</summary>
     /// <param name="inChannels">C, the channels of the input, at least 1.</param>
@@ -40,6 +41,11 @@ public sealed class PrimaryCapsule : nn.Module<Tensor, Tensor>
     /// since the paper gives none. <see cref="Preset.OfficialCode"/>: truncated normal of standard deviation 0.1, bias 0.1,
     /// scale 1 / types.
     /// </param>
+    /// <param name="computeDtype">
+    /// The dtype of the convolution's operands, as bfloat16 over float32 weights; bias, activation and squash keep the weight's.
+    /// Default: the weight's dtype. See <see cref="Functional.conv2d"/>.
+    /// </param>
+    /// <param name="kernel">How the convolution is computed. Default: by the sizes.</param>
     /// <param name="device">The device. Default: the CPU.</param>
     /// <param name="dtype">The dtype. Default: float32.</param>
     /// <exception cref="ArgumentOutOfRangeException">A size is out of its range.</exception>
@@ -55,10 +61,12 @@ public sealed class PrimaryCapsule : nn.Module<Tensor, Tensor>
         bool bias = true,
         nn.Module<Tensor, Tensor>? activation = null,
         Preset preset = Preset.Paper,
+        ScalarType? computeDtype = null,
+        ConvolutionKernel kernel = ConvolutionKernel.Automatic,
         Device? device = null,
         ScalarType? dtype = null)
         : this(inChannels, capsuleTypes, capsuleDim, (kernelSize, kernelSize), (stride, stride), (padding, padding), (dilation, dilation),
-            bias, activation, preset, device, dtype)
+            bias, activation, preset, computeDtype, kernel, device, dtype)
     {
     }
 
@@ -73,6 +81,8 @@ public sealed class PrimaryCapsule : nn.Module<Tensor, Tensor>
     /// <param name="bias">Whether there is a bias. Default: true.</param>
     /// <param name="activation">A module on the convolution's output before squash. Default: none.</param>
     /// <param name="preset">Initialisation and scale, as in the other constructor.</param>
+    /// <param name="computeDtype">The dtype of the convolution's operands, as in the other constructor.</param>
+    /// <param name="kernel">How the convolution is computed, as in the other constructor.</param>
     /// <param name="device">The device. Default: the CPU.</param>
     /// <param name="dtype">The dtype. Default: float32.</param>
     /// <exception cref="ArgumentOutOfRangeException">A size is out of its range.</exception>
@@ -88,6 +98,8 @@ public sealed class PrimaryCapsule : nn.Module<Tensor, Tensor>
         bool bias = true,
         nn.Module<Tensor, Tensor>? activation = null,
         Preset preset = Preset.Paper,
+        ScalarType? computeDtype = null,
+        ConvolutionKernel kernel = ConvolutionKernel.Automatic,
         Device? device = null,
         ScalarType? dtype = null)
         : base(nameof(PrimaryCapsule))
@@ -101,7 +113,8 @@ public sealed class PrimaryCapsule : nn.Module<Tensor, Tensor>
         AtLeast(dilation, 1, nameof(dilation));
         ShapeGuard.ParameterDtype(nameof(PrimaryCapsule), dtype);
         (InChannels, CapsuleTypes, CapsuleDim) = (inChannels, capsuleTypes, capsuleDim);
-        (_kernel, _stride, _padding, _dilation) = (kernelSize, stride, padding, dilation);
+        MixedPrecision.Check(nameof(PrimaryCapsule), computeDtype);
+        (_kernel, _geometry, Kernel, ComputeDtype) = (kernelSize, new ConvolutionGeometry(stride, padding, dilation), kernel, computeDtype);
         _scale = preset == Preset.OfficialCode ? 1.0 / capsuleTypes : 1.0;
 
         var channels = capsuleTypes * capsuleDim;
@@ -126,6 +139,12 @@ public sealed class PrimaryCapsule : nn.Module<Tensor, Tensor>
     /// <summary>D, the dimension of a capsule.</summary>
     public long CapsuleDim { get; }
 
+    /// <summary>How the convolution is computed.</summary>
+    public ConvolutionKernel Kernel { get; }
+
+    /// <summary>The dtype of the convolution's operands; null for the weight's.</summary>
+    public ScalarType? ComputeDtype { get; }
+
     /// <summary>The shape of the capsules that an image of a given size becomes, for the next layer's sizes.</summary>
     /// <param name="height">H, the input's height.</param>
     /// <param name="width">W, the input's width.</param>
@@ -138,8 +157,8 @@ public sealed class PrimaryCapsule : nn.Module<Tensor, Tensor>
     }
 
     /// <summary>Turns images into capsules.</summary>
-    /// <param name="input">Images or feature maps (B, C, H, W), of the dtype and on the device of the weight.</param>
-    /// <returns>Capsules (B, N, D); each length is in [0, 1).</returns>
+    /// <param name="input">Images or feature maps (B, C, H, W), of the weight's dtype or the compute dtype, on the weight's device.</param>
+    /// <returns>Capsules (B, N, D) in the weight's dtype; each length is in [0, 1).</returns>
     /// <exception cref="ArgumentException">The shape, dtype or device does not fit, or the image is smaller than the kernel.</exception>
     public override Tensor forward(Tensor input)
     {
@@ -150,12 +169,11 @@ public sealed class PrimaryCapsule : nn.Module<Tensor, Tensor>
                 [_, _, _, var last] when last == InChannels => "Did you mean input.permute(0, 3, 1, 2)?",
                 _ => null,
             });
-        ShapeGuard.Like(nameof(PrimaryCapsule), input, nameof(input), weight, nameof(weight));
+        MixedPrecision.CheckInput(nameof(PrimaryCapsule), input, weight, ComputeDtype);
         var (h, w) = Grid(input.size(2), input.size(3), nameof(input));
 
         using var scope = NewDisposeScope();
-        var x = nn.functional.conv2d(input, weight, _scale == 1 ? bias : null,
-            [_stride.H, _stride.W], [_padding.H, _padding.W], [_dilation.H, _dilation.W]);
+        var x = Convolution.Apply(input, weight, _scale == 1 ? bias : null, _geometry, Kernel, ComputeDtype ?? weight.dtype, result: weight.dtype);
         if (_scale != 1)
         {
             x = Functional.Times(x, _scale);
@@ -176,16 +194,17 @@ public sealed class PrimaryCapsule : nn.Module<Tensor, Tensor>
     // The grid of positions: the convolution's output height and width.
     private (long H, long W) Grid(long height, long width, string argument)
     {
-        var (spanH, spanW) = (_dilation.H * (_kernel.H - 1) + 1, _dilation.W * (_kernel.W - 1) + 1);
-        if (height + 2 * _padding.H < spanH || width + 2 * _padding.W < spanW)
+        var (stride, padding, dilation) = (_geometry.Stride, _geometry.Padding, _geometry.Dilation);
+        var (spanH, spanW) = (dilation.H * (_kernel.H - 1) + 1, dilation.W * (_kernel.W - 1) + 1);
+        if (height + 2 * padding.H < spanH || width + 2 * padding.W < spanW)
         {
             throw new ArgumentException(
-                $"PrimaryCapsule's kernel {_kernel.H} x {_kernel.W} with dilation {_dilation.H} x {_dilation.W} spans {spanH} x {spanW} pixels, " +
-                $"but the input is {height} x {width} with padding {_padding.H} x {_padding.W}. Use larger images, a smaller kernel or more padding.",
+                $"PrimaryCapsule's kernel {_kernel.H} x {_kernel.W} with dilation {dilation.H} x {dilation.W} spans {spanH} x {spanW} pixels, " +
+                $"but the input is {height} x {width} with padding {padding.H} x {padding.W}. Use larger images, a smaller kernel or more padding.",
                 argument);
         }
 
-        return ((height + 2 * _padding.H - spanH) / _stride.H + 1, (width + 2 * _padding.W - spanW) / _stride.W + 1);
+        return ((height + 2 * padding.H - spanH) / stride.H + 1, (width + 2 * padding.W - spanW) / stride.W + 1);
     }
 
     private static void AtLeast((long H, long W) size, long least, string name)

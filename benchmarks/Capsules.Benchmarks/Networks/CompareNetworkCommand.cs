@@ -1,0 +1,66 @@
+using System.CommandLine;
+using System.Text.Json;
+
+namespace Capsules.Benchmarks;
+
+/// <summary><c>compare-network</c>: whole networks, each in a process of its own, in turn.</summary>
+internal static class CompareNetworkCommand
+{
+    public const string Name = "compare-network";
+
+    private static readonly JsonSerializerOptions Json = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
+
+    public static RootCommand Create()
+    {
+        var batch = AtLeastOne("--batch", "Images in a step.", 100);
+        var rounds = AtLeastOne("--rounds", "Rounds; in each, every network does each thing once.", 9);
+        var threads = new Option<int>("--threads") { Description = "Threads of libtorch; 0 for its own choice.", DefaultValueFactory = _ => 0 };
+        var json = new Option<FileInfo?>("--json") { Description = "Write everything measured to this file.", HelpName = "FILE" };
+        var markdown = new Option<FileInfo?>("--markdown") { Description = "Write the printed report to this file too.", HelpName = "FILE" };
+        var root = new RootCommand("Compares training and inference of the 2017 network, as this library runs it, with the same network op by op.") { batch, rounds, threads, json, markdown };
+        root.SetAction(result =>
+        {
+            try
+            {
+                if (result.GetValue(threads) is > 0 and var count)
+                {
+                    torch.set_num_threads(count);      // for the report; the networks' processes are told theirs
+                }
+
+                var run = NetworkComparison.Run(result.GetValue(batch), result.GetValue(rounds), result.GetValue(threads), Console.Error.WriteLine);
+                var report = NetworkReport.Of(run);
+                Console.Write(report);
+                if (result.GetValue(markdown) is { } file)
+                {
+                    File.WriteAllText(file.FullName, report);
+                }
+
+                if (result.GetValue(json) is { } data)
+                {
+                    File.WriteAllText(data.FullName, JsonSerializer.Serialize(run, Json) + "\n");
+                }
+
+                return 0;
+            }
+            catch (Exception failure) when (failure is InvalidOperationException or IOException)
+            {
+                Console.Error.WriteLine(failure.Message);
+                return 1;
+            }
+        });
+        return root;
+    }
+
+    public static Option<int> AtLeastOne(string name, string description, int byDefault)
+    {
+        var option = new Option<int>(name) { Description = description, DefaultValueFactory = _ => byDefault };
+        option.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<int>() < 1)
+            {
+                result.AddError($"{name} must be at least 1.");
+            }
+        });
+        return option;
+    }
+}

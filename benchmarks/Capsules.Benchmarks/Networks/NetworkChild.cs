@@ -1,0 +1,52 @@
+using System.Diagnostics;
+using System.Globalization;
+using static TorchSharp.torch;
+
+namespace Capsules.Benchmarks;
+
+/// <summary>A process that holds one network and measures it when told to, one line for one number.</summary>
+/// <remarks>The allocator's settings hold for a process, so each variant has its own, and the parent takes them in turn.</remarks>
+internal static class NetworkChild
+{
+    public const string Name = "network-child";
+
+    /// <summary>Arguments: the network, the batch, threads (0: libtorch's own choice).</summary>
+    public static int Run(string[] args)
+    {
+        if (TrainedNetwork.KeepsMemory(args[0]))
+        {
+            Allocator.KeepLargeBlocks();
+        }
+
+        if (int.Parse(args[2], CultureInfo.InvariantCulture) is > 0 and var threads)
+        {
+            set_num_threads(threads);
+        }
+
+        using var network = TrainedNetwork.Make(args[0]);
+        var (images, labels) = NetworkWeights.Batch(int.Parse(args[1], CultureInfo.InvariantCulture), seed: 7);
+        var convolutions = network.Convolutions(images);
+        while (Console.ReadLine() is { } order)
+        {
+            var value = order switch
+            {
+                "step" => network.Step(images, labels),
+                "train" => Milliseconds(() => network.Step(images, labels)),
+                "infer" => Milliseconds(() => network.Predict(images).Dispose()),
+                "convolutions" => convolutions is null ? double.NaN : Milliseconds(convolutions),
+                "memory" => PeakMemory.IsAvailable ? PeakMemory.Of(() => network.Step(images, labels), calls: 3) / 1e6 : double.NaN,
+                _ => throw new InvalidOperationException($"'{order}' is no order."),
+            };
+            Console.WriteLine(value.ToString("r", CultureInfo.InvariantCulture));
+        }
+
+        return 0;
+    }
+
+    private static double Milliseconds(Action action)
+    {
+        var start = Stopwatch.GetTimestamp();
+        action();
+        return Stopwatch.GetElapsedTime(start).TotalMilliseconds;
+    }
+}

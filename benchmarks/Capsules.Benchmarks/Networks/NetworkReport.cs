@@ -1,0 +1,39 @@
+using System.Globalization;
+using System.Text;
+
+namespace Capsules.Benchmarks;
+
+/// <summary>A comparison of networks as Markdown.</summary>
+internal static class NetworkReport
+{
+    public static string Of(NetworkComparison run)
+    {
+        var m = run.Machine;
+        var text = new StringBuilder();
+        text.AppendLine(Invariant($"{m.Date}, {m.Processor}, {m.Processors} processors, {m.Vectors}-bit vectors, {(run.HasFastBFloat16 ? "with" : "without")} bfloat16 instructions, {m.MemoryGiB} GiB; {m.System}; {m.Runtime}; libtorch {m.Libtorch}; {m.Threads} threads; Capsules {m.Version}; batch {run.Batch}, {run.Rounds} rounds."));
+        text.AppendLine().AppendLine(Invariant($"Checked before timing: the first losses agree ({string.Join(", ", run.Networks.Select(n => Invariant($"{n.Name} {n.FirstLoss:f6}")))})."));
+        var plain = run[TrainedNetwork.Plain];
+        var table = new MarkdownTable("network", "step ms", "middle half", "times as fast", "inference ms", "middle half", "times as fast", "images/s", "own convolutions ms", "peak MB");
+        foreach (var n in run.Networks)
+        {
+            table.Add(n.Name, Number(n.Training.Median), Middle(n.Training), Invariant($"{plain.Training.Median / n.Training.Median:f2}"),
+                Number(n.Inference.Median), Middle(n.Inference), Invariant($"{plain.Inference.Median / n.Inference.Median:f2}"),
+                Invariant($"{1e3 * run.Batch / n.Inference.Median:f0}"), n.Convolutions is { } c ? Number(c.Median) : "-", n.Peak is { } peak ? Number(peak) : "-");
+        }
+
+        text.AppendLine().Append(table).AppendLine();
+        var targets = new MarkdownTable("target", "measured", "met");
+        foreach (var target in run.Targets)
+        {
+            targets.Add(target.Statement, target.Measured, target.IsMet switch { true => "yes", false => "NO", null => "-" });
+        }
+
+        return text.Append(targets).ToString();
+    }
+
+    private static string Middle(Spread spread) => $"{Number(spread.Lower)} to {Number(spread.Upper)}";
+
+    private static string Number(double value) => value >= 100 ? Invariant($"{value:f0}") : Invariant($"{value:f1}");
+
+    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,65 @@
+using System.Diagnostics;
+using Spectre.Console;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Capsules.Samples;
+
+/// <summary>What <c>--precision</c> takes.</summary>
+internal static class PrecisionChoice
+{
+    public const string Float32 = "float32", BFloat16 = "bfloat16", Auto = "auto";
+
+    public static readonly string[] Names = [Float32, BFloat16, Auto];
+
+    /// <summary>The precision of a name, and a word on it where that is not what the name says. auto measures.</summary>
+    public static Precision Resolve(string name, Device device, IAnsiConsole console)
+    {
+        var isFast = MixedPrecision.IsFast(ScalarType.BFloat16, device);
+        switch (name)
+        {
+            case BFloat16:
+                if (!isFast)
+                {
+                    console.Say("precision: bfloat16. This processor has no instructions for it: operands are rounded to bfloat16 and computed in float32, no faster than float32.");
+                }
+
+                return Precision.BFloat16;
+            case Auto when !isFast:
+                console.Say("precision: float32. This processor has no instructions for bfloat16.");
+                return Precision.Float32;
+            case Auto:
+                var (full, half) = (Seconds(null, device), Seconds(ScalarType.BFloat16, device));
+                var faster = half < full ? Precision.BFloat16 : Precision.Float32;
+                console.Say($"precision: {(faster == Precision.BFloat16 ? BFloat16 : Float32)}. Primary capsules of 64 images, forward and backward: float32 {1e3 * full:f0} ms, bfloat16 {1e3 * half:f0} ms.");
+                return faster;
+            default:
+                return Precision.Float32;
+        }
+    }
+
+    // The convolution that takes most of a step, forward and backward; the best of three.
+    private static double Seconds(ScalarType? computeDtype, Device device)
+    {
+        using var scope = NewDisposeScope();
+        using var primary = new PrimaryCapsule(256, computeDtype: computeDtype, device: device);
+        var images = rand([64, 256, 20, 20], device: device).requires_grad_();
+        var best = double.MaxValue;
+        for (var i = 0; i < 4; i++)
+        {
+            using var inner = NewDisposeScope();
+            var start = Stopwatch.GetTimestamp();
+            _ = primary.call(images).sum().backward_();
+            best = i == 0 ? best : Math.Min(best, Stopwatch.GetElapsedTime(start).TotalSeconds);      // the first is to warm up
+        }
+
+        return best;
+    }
+
+    // Waits for the result on any device.
+    private static float backward_(this Tensor sum)
+    {
+        sum.backward();
+        return sum.item<float>();
+    }
+}

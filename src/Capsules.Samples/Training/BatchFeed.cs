@@ -1,0 +1,105 @@
+using System.Collections.Concurrent;
+using System.Runtime.InteropServices;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Capsules.Samples;
+
+/// <summary>Prepares the batches of an epoch on a thread of its own, one ahead of the step that runs.</summary>
+internal sealed unsafe class BatchFeed : IDisposable
+{
+    private readonly Func<int, (Tensor Images, Tensor Labels)> _prepare;
+    private readonly BlockingCollection<(Tensor Images, Tensor Labels)> _ready = new(boundedCapacity: 1);
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Thread _thread;
+    private Exception? _failure;
+
+    /// <param name="first">The first step.</param>
+    /// <param name="end">The step after the last.</param>
+    /// <param name="prepare">Makes the batch of a step; called on the other thread, in order.</param>
+    public BatchFeed(int first, int end, Func<int, (Tensor Images, Tensor Labels)> prepare)
+    {
+        _prepare = prepare;
+        _thread = new Thread(() => Work(first, end)) { IsBackground = true, Name = "batches" };
+        _thread.Start();
+    }
+
+    /// <summary>The next step's batch, which joins the caller's dispose scope.</summary>
+    /// <exception cref="InvalidOperationException">There is none left, or preparing it failed.</exception>
+    public (Tensor Images, Tensor Labels) Next()
+    {
+        if (!_ready.TryTake(out var batch, Timeout.Infinite))
+        {
+            throw new InvalidOperationException(_failure is null ? "The epoch has no more batches." : $"A batch could not be prepared: {_failure.Message}", _failure);
+        }
+
+        using (batch.Images)
+        using (batch.Labels)
+        {
+            return (batch.Images.alias(), batch.Labels.alias());      // made on this thread, these are in its scope
+        }
+    }
+
+    public void Dispose()
+    {
+        _stop.Cancel();
+        _thread.Join();
+        foreach (var (images, labels) in _ready)
+        {
+            images.Dispose();
+            labels.Dispose();
+        }
+
+        _ready.Dispose();
+        _stop.Dispose();
+    }
+
+    private void Work(int first, int end)
+    {
+        try
+        {
+            UseOneThread();
+            for (var step = first; step < end; step++)
+            {
+                var (images, labels) = Prepared(step);
+                try
+                {
+                    _ready.Add((images, labels), _stop.Token);
+                }
+                catch (OperationCanceledException)
+                {
+                    images.Dispose();
+                    labels.Dispose();
+                    return;
+                }
+            }
+        }
+#pragma warning disable CA1031
+        catch (Exception failure)
+#pragma warning restore CA1031
+        {
+            _failure = failure;      // told to the caller of Next
+        }
+        finally
+        {
+            _ready.CompleteAdding();
+        }
+    }
+
+    private (Tensor Images, Tensor Labels) Prepared(int step)
+    {
+        using var scope = NewDisposeScope();
+        var (images, labels) = _prepare(step);
+        return (images.DetachFromDisposeScope(), labels.DetachFromDisposeScope());
+    }
+
+    // OpenMP gives every thread that computes a team of its own, and two teams on the same cores wait for each other. torch's own
+    // set_num_threads is for the whole process, OpenMP's for the calling thread.
+    private static void UseOneThread()
+    {
+        if (NativeLibrary.TryLoad("torch_cpu", typeof(Tensor).Assembly, null, out var torch) && NativeLibrary.TryGetExport(torch, "omp_set_num_threads", out var set))
+        {
+            ((delegate* unmanaged[Cdecl]<int, void>)set)(1);
+        }
+    }
+}

@@ -1,0 +1,110 @@
+using static TorchSharp.torch;
+
+namespace Capsules;
+
+/// <summary>The choice of a convolution's kernel, and its compute dtype.</summary>
+internal static class Convolution
+{
+    // Where the transforms of the filter, which do not depend on the batch, have paid for themselves, in tiles of all images; measured on
+    // 256 channels, 9 x 9, stride 2 (docs/training-speed.md). The gradients gain more than the forward pass.
+    private const long TilesForForward = 96, TilesForTraining = 48;
+
+    private const long FewChannels = 4, ManyChannels = 32;
+
+    /// <summary>Convolves arguments that fit each other.</summary>
+    /// <param name="input">(B, C, H, W), in the weight's dtype or the compute dtype.</param>
+    /// <param name="weight">(O, C, kh, kw).</param>
+    /// <param name="bias">(O), or null.</param>
+    /// <param name="geometry">Stride, padding, dilation.</param>
+    /// <param name="kernel">As the caller wants it.</param>
+    /// <param name="compute">The dtype of the operands.</param>
+    /// <param name="result">The dtype of the result; null for the input's.</param>
+    public static Tensor Apply(
+        Tensor input, Tensor weight, Tensor? bias, ConvolutionGeometry geometry, ConvolutionKernel kernel, ScalarType compute, ScalarType? result = null)
+    {
+        using var scope = NewDisposeScope();
+        var output = result ?? input.dtype;
+        var (x, w, b) = (input.to_type(compute), weight.to_type(compute), bias);
+        if (compute == weight.dtype || MixedPrecision.IsFast(compute, input.device))
+        {
+            return Run(x, w, b?.to_type(compute), geometry, kernel).to_type(output).MoveToOuterDisposeScope();
+        }
+
+        // The values of the compute dtype, in float32: their products are exact in it, and the sums are float32's either way.
+        return Run(x.to_type(ScalarType.Float32), w.to_type(ScalarType.Float32), b?.to_type(ScalarType.Float32), geometry, kernel)
+            .to_type(compute).to_type(output).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Why the Winograd kernel cannot serve, or null when it can.</summary>
+    public static string? WhyNotWinograd(Tensor input, Tensor weight, ConvolutionGeometry geometry)
+    {
+        if (input.device_type != DeviceType.CPU || input.dtype != ScalarType.Float32)
+        {
+            return $"The Winograd kernel serves float32 on the CPU, but the input is {input.dtype} on {input.device}.";
+        }
+
+        if (geometry.Dilation != (1, 1))
+        {
+            return $"The Winograd kernel serves dilation 1 alone, but it is {geometry.Dilation.H} x {geometry.Dilation.W}.";
+        }
+
+        if (!WinogradAxis.IsPossible(weight.size(2), geometry.Stride.H) || !WinogradAxis.IsPossible(weight.size(3), geometry.Stride.W))
+        {
+            return $"The Winograd kernel serves at most {WinogradAxis.MostTaps} taps per phase along an axis and no stride above the kernel's size, " +
+                $"but the kernel is {weight.size(2)} x {weight.size(3)} with stride {geometry.Stride.H} x {geometry.Stride.W}.";
+        }
+
+        return input.numel() == 0 || weight.numel() == 0 ? "The Winograd kernel needs at least one element in every dimension." : null;
+    }
+
+    private static Tensor Run(Tensor input, Tensor weight, Tensor? bias, ConvolutionGeometry geometry, ConvolutionKernel kernel)
+    {
+        if (kernel == ConvolutionKernel.Automatic)
+        {
+            kernel = Choose(input, weight, geometry);
+        }
+
+        switch (kernel)
+        {
+            case ConvolutionKernel.Winograd:
+                if (WhyNotWinograd(input, weight, geometry) is { } reason)
+                {
+                    throw new ArgumentException($"{reason} Use ConvolutionKernel.Automatic.", nameof(kernel));
+                }
+
+                var output = WinogradFunction.Convolve(input, weight, geometry);
+                return bias is null ? output : Functional.Plus(output, bias.view(1, -1, 1, 1));
+            case ConvolutionKernel.Unfold:
+                return geometry.Unfold(input, weight, bias);
+            default:
+                return geometry.Reference(input, weight, bias);
+        }
+    }
+
+    private static ConvolutionKernel Choose(Tensor input, Tensor weight, ConvolutionGeometry geometry)
+    {
+        if (input.device_type != DeviceType.CPU || input.dtype != ScalarType.Float32 || input.numel() == 0)
+        {
+            return ConvolutionKernel.Reference;
+        }
+
+        // torch's convolution is as fast forward; its gradient of a weight with few input channels is several times slower.
+        var training = is_grad_enabled() && (weight.requires_grad || input.requires_grad);
+        if (weight.size(1) <= FewChannels && weight.size(2) * weight.size(3) > 1 && training)
+        {
+            return ConvolutionKernel.Unfold;
+        }
+
+        if (weight.size(1) < ManyChannels || weight.size(0) < ManyChannels || WhyNotWinograd(input, weight, geometry) is not null)
+        {
+            return ConvolutionKernel.Reference;
+        }
+
+        var (h, w) = geometry.OutSize(input, weight);
+        var rows = WinogradAxis.Saving(h, weight.size(2), geometry.Stride.H);
+        var columns = WinogradAxis.Saving(w, weight.size(3), geometry.Stride.W);
+        return rows.Share * columns.Share <= 0.5 && input.size(0) * rows.Tiles * columns.Tiles >= (training ? TilesForTraining : TilesForForward)
+            ? ConvolutionKernel.Winograd
+            : ConvolutionKernel.Reference;
+    }
+}

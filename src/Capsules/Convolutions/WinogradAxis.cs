@@ -1,0 +1,98 @@
+namespace Capsules;
+
+/// <summary>One axis of a convolution, height or width, and its minimal filtering.</summary>
+/// <remarks>
+/// A stride s makes s phases: y[o] = sum over phases p and taps j of w[p + s j] x[s (o + j) + p - padding], each phase a filter of
+/// ceil(k / s) taps at stride 1. Outputs are cut into tiles of m; padding and what tiles reach beyond the ends are zero rows
+/// of the maps and cost nothing.
+/// </remarks>
+internal sealed class WinogradAxis : IDisposable
+{
+    /// <param name="size">The input's size.</param>
+    /// <param name="kernel">The kernel's.</param>
+    /// <param name="stride">At least 1.</param>
+    /// <param name="padding">Zeros on either side.</param>
+    /// <exception cref="ArgumentException">There is no output, or <see cref="IsPossible"/> does not hold.</exception>
+    public WinogradAxis(long size, long kernel, long stride, long padding)
+    {
+        if (!IsPossible(kernel, stride) || size + 2 * padding < kernel)
+        {
+            throw new ArgumentException($"There is no minimal filtering for a kernel of {kernel} with stride {stride} on {size} pixels.");
+        }
+
+        (Size, Phases, OutSize) = ((int)size, (int)stride, (int)((size + 2 * padding - kernel) / stride + 1));
+        var taps = Taps(kernel, stride);
+        var outputs = TileSize(OutSize, taps);
+        Tiles = Ceiling(OutSize, outputs);
+        var filtering = new ToomCook(outputs, taps);
+        Products = filtering.Products;
+        Input = new LinearMap(Phases * Tiles * Products, Size, (row, pixel) =>
+        {
+            // Row (phase, tile, product). Pixel s (m t + l) + p - padding is the tile's input l.
+            var (phase, tile, product) = (row / (Tiles * Products), row / Products % Tiles, row % Products);
+            var distance = pixel + padding - phase - stride * tile * outputs;
+            return distance >= 0 && distance % stride == 0 && distance / stride < Products ? filtering.Input[product, distance / stride] : 0;
+        });
+        Filter = new LinearMap(Phases * Products, (int)kernel, (row, tap) =>
+            tap % Phases == row / Products ? filtering.Filter[row % Products, tap / Phases] : 0);
+        Output = new LinearMap(Tiles * Products, OutSize, (row, pixel) =>
+            pixel / outputs == row / Products ? filtering.Output[row % Products, pixel % outputs] : 0);
+    }
+
+    /// <summary>The input's size.</summary>
+    public int Size { get; }
+
+    /// <summary>The output's size.</summary>
+    public int OutSize { get; }
+
+    /// <summary>s, the phases.</summary>
+    public int Phases { get; }
+
+    /// <summary>Tiles of outputs.</summary>
+    public int Tiles { get; }
+
+    /// <summary>n, products of a tile.</summary>
+    public int Products { get; }
+
+    /// <summary>(phases * tiles * n, input size).</summary>
+    public LinearMap Input { get; }
+
+    /// <summary>(phases * n, kernel size).</summary>
+    public LinearMap Filter { get; }
+
+    /// <summary>Transposed: (tiles * n, output size).</summary>
+    public LinearMap Output { get; }
+
+    /// <summary>The longest filter of a phase: a tile of two outputs needs one product more.</summary>
+    public static int MostTaps => MostProducts - 1;
+
+    /// <summary>Whether there are points enough for the filter of a phase.</summary>
+    public static bool IsPossible(long kernel, long stride) => stride <= kernel && Taps(kernel, stride) <= MostTaps;
+
+    /// <summary>Along one axis: products of the minimal filtering per product of the direct convolution, and tiles.</summary>
+    public static (double Share, long Tiles) Saving(long outSize, long kernel, long stride)
+    {
+        var taps = Taps(kernel, stride);
+        var outputs = TileSize(outSize, taps);
+        var tiles = Ceiling(outSize, outputs);
+        return ((double)stride * tiles * (outputs + taps - 1) / (outSize * kernel), tiles);
+    }
+
+    public void Dispose()
+    {
+        Input.Dispose();
+        Filter.Dispose();
+        Output.Dispose();
+    }
+
+    // Beyond 7 products float32 loses more than two digits.
+    private const int MostProducts = 7;
+
+    private static int Taps(long kernel, long stride) => Ceiling(kernel, stride);
+
+    // The tile with the fewest products for all outputs; the smaller of two that are even.
+    private static int TileSize(long outSize, int taps) =>
+        Enumerable.Range(1, MostProducts - taps + 1).MinBy(outputs => Ceiling(outSize, outputs) * (outputs + taps - 1));
+
+    private static int Ceiling(long a, long b) => (int)((a + b - 1) / b);
+}

@@ -1,0 +1,105 @@
+using System.Runtime.InteropServices;
+
+namespace Capsules;
+
+/// <summary>An argument of an operation that is called by name.</summary>
+internal readonly record struct DispatchedArgument(ulong Bits, IReadOnlyList<torch.Tensor>? Tensors)
+{
+    public static DispatchedArgument None => default;
+
+    public static DispatchedArgument Of(double value) => new(BitConverter.DoubleToUInt64Bits(value), null);
+
+    public static DispatchedArgument Of(bool value) => new(value ? 1u : 0u, null);
+
+    public static DispatchedArgument Of(IReadOnlyList<torch.Tensor> tensors) => new(0, tensors);
+}
+
+/// <summary>Operations of libtorch that TorchSharp does not bind, called by name through libtorch's stable C interface.</summary>
+internal static unsafe class TorchDispatcher
+{
+    // The version of the interface's conventions: libtorch 2.10, which first had it.
+    private const ulong Abi = 0x020A000000000000;
+
+    private static readonly Entry Native = Entry.Find();
+
+    /// <summary>Whether this libtorch has the interface (2.10 and later).</summary>
+    public static bool IsAvailable => Native.Dispatch != null;
+
+    /// <summary>Calls an operation that returns nothing.</summary>
+    /// <param name="operation">As "aten::_fused_adam_".</param>
+    /// <param name="arguments">All of its arguments, in order.</param>
+    /// <exception cref="InvalidOperationException">libtorch refused; it wrote the reason to standard error.</exception>
+    public static void Call(string operation, ReadOnlySpan<DispatchedArgument> arguments)
+    {
+        var stack = stackalloc ulong[Math.Max(arguments.Length, 1)];
+        for (var i = 0; i < arguments.Length; i++)
+        {
+            // Handles on the stack belong to the operation, which frees them.
+            stack[i] = arguments[i].Tensors is { } tensors ? (ulong)List(tensors) : arguments[i].Bits;
+        }
+
+        var name = Marshal.StringToCoTaskMemUTF8(operation);
+        byte overload = 0;
+        try
+        {
+            Check(Native.Dispatch((byte*)name, &overload, stack, Abi), operation);
+        }
+        finally
+        {
+            Marshal.FreeCoTaskMem(name);
+        }
+
+        foreach (var argument in arguments)
+        {
+            GC.KeepAlive(argument.Tensors);
+        }
+    }
+
+    private static nint List(IReadOnlyList<torch.Tensor> tensors)
+    {
+        nint list;
+        Check(Native.NewList((nuint)tensors.Count, &list), "torch_new_list_reserve_size");
+        foreach (var tensor in tensors)
+        {
+            nint handle;
+            Check(Native.NewHandle(tensor.Handle, &handle), "aoti_torch_new_tensor_handle");
+            Check(Native.PushBack(list, (ulong)handle), "torch_list_push_back");
+        }
+
+        return list;
+    }
+
+    private static void Check(int code, string what)
+    {
+        if (code != 0)
+        {
+            throw new InvalidOperationException($"libtorch could not run {what}; the reason is on standard error.");
+        }
+    }
+
+    private sealed class Entry
+    {
+        public delegate* unmanaged[Cdecl]<byte*, byte*, ulong*, ulong, int> Dispatch;
+        public delegate* unmanaged[Cdecl]<nuint, nint*, int> NewList;
+        public delegate* unmanaged[Cdecl]<nint, ulong, int> PushBack;
+        public delegate* unmanaged[Cdecl]<nint, nint*, int> NewHandle;
+
+        public static Entry Find()
+        {
+            var entry = new Entry();
+            if (NativeLibrary.TryLoad("torch_cpu", typeof(TorchDispatcher).Assembly, null, out var library)
+                && NativeLibrary.TryGetExport(library, "torch_call_dispatcher", out var dispatch)
+                && NativeLibrary.TryGetExport(library, "torch_new_list_reserve_size", out var newList)
+                && NativeLibrary.TryGetExport(library, "torch_list_push_back", out var pushBack)
+                && NativeLibrary.TryGetExport(library, "aoti_torch_new_tensor_handle", out var newHandle))
+            {
+                entry.Dispatch = (delegate* unmanaged[Cdecl]<byte*, byte*, ulong*, ulong, int>)dispatch;
+                entry.NewList = (delegate* unmanaged[Cdecl]<nuint, nint*, int>)newList;
+                entry.PushBack = (delegate* unmanaged[Cdecl]<nint, ulong, int>)pushBack;
+                entry.NewHandle = (delegate* unmanaged[Cdecl]<nint, nint*, int>)newHandle;
+            }
+
+            return entry;
+        }
+    }
+}

@@ -1,0 +1,75 @@
+using static TorchSharp.torch;
+using F = Capsules.Functional;
+
+namespace Capsules.Tests.Convolutions;
+
+public class MixedPrecisionTests
+{
+    // The definition: operands rounded to bfloat16, sums exact (float64 here), the result rounded once.
+    [Fact]
+    public void Conv2d_ComputeInBFloat16_RoundsOperandsAndResultAndNothingElse()
+    {
+        using var scope = NewDisposeScope();
+        var (x, w) = (randn(2, 3, 9, 9), randn(4, 3, 3, 3));
+        var exact = nn.functional.conv2d(x.to(bfloat16).to(float64), w.to(bfloat16).to(float64));
+        var y = F.conv2d(x, w, computeDtype: bfloat16);
+        y.dtype.Should().Be(float32);
+        y.to(bfloat16).to(float32).Equals(y).Should().BeTrue("the result has bfloat16's digits");
+        y.ShouldBeClose(exact, 1.0 / 256);      // half a unit in the last of 8 bits, of 1 + |y|
+        F.conv2d(x.to(bfloat16), w, computeDtype: bfloat16).dtype.Should().Be(bfloat16);
+    }
+
+    [Fact]
+    public void Conv2d_ComputeInBFloat16_GradientsReachFloat32Weights()
+    {
+        using var scope = NewDisposeScope();
+        var (x, w, b) = (randn(2, 3, 9, 9).requires_grad_(), randn(4, 3, 3, 3).requires_grad_(), randn(4).requires_grad_());
+        var y = F.conv2d(x, w, b, computeDtype: bfloat16);
+        var upstream = randn(y.shape);
+        y.backward([upstream]);
+        var (xd, wd, bd) = (x.detach().to(float64).requires_grad_(), w.detach().to(float64).requires_grad_(), b.detach().to(float64).requires_grad_());
+        nn.functional.conv2d(xd, wd, bd).backward([upstream.to(float64)]);
+        foreach (var (actual, expected) in (List<(Tensor, Tensor)>)[(x.grad!, xd.grad!), (w.grad!, wd.grad!), (b.grad!, bd.grad!)])
+        {
+            actual.dtype.Should().Be(float32);
+            var error = (actual.to(float64) - expected).norm().item<double>() / expected.norm().item<double>();
+            error.Should().BeInRange(1e-4, 1e-2, "8 bits leave 0.2 % on average");
+        }
+    }
+
+    [Fact]
+    public void PrimaryCapsule_ComputeInBFloat16_IsCloseToFloat32AndTakesBothDtypes()
+    {
+        using var scope = NewDisposeScope();
+        using var full = new PrimaryCapsule(3, 4, 8, kernelSize: 5);
+        using var mixed = new PrimaryCapsule(3, 4, 8, kernelSize: 5, computeDtype: bfloat16);
+        mixed.load_state_dict(full.state_dict());
+        mixed.ComputeDtype.Should().Be(bfloat16);
+        var x = rand(2, 3, 12, 12);
+        var (expected, u, fromShort) = (full.call(x), mixed.call(x), mixed.call(x.to(bfloat16)));
+        u.dtype.Should().Be(float32, "squash and routing go on in the weights' dtype");
+        u.ShouldBeClose(expected, 0.01);
+        u.Equals(expected).Should().BeFalse();
+        fromShort.Equals(u).Should().BeTrue();
+        mixed.parameters().Should().OnlyContain(p => p.dtype == float32);
+        new Action(() => full.call(x.to(bfloat16))).Should().Throw<ArgumentException>().WithMessage("*dtype Float32*BFloat16*");
+        new Action(() => new PrimaryCapsule(3, computeDtype: ScalarType.Int64)).Should().Throw<ArgumentException>().WithMessage("*computeDtype*Int64*");
+    }
+
+    [Fact]
+    public void IsFast_FullPrecision_Always()
+    {
+        MixedPrecision.IsFast(float32).Should().BeTrue();
+        MixedPrecision.IsFast(float64, CPU).Should().BeTrue();
+        MixedPrecision.IsFast(float16, CPU).Should().BeFalse();
+        MixedPrecision.IsFast(bfloat16, META).Should().BeTrue("only CPUs differ");
+    }
+
+    [Fact]
+    public void IsFast_BFloat16_IsWhatTheSystemSaysOfTheProcessor()
+    {
+        Assert.SkipUnless(File.Exists("/proc/cpuinfo"), "needs Linux's list of features");
+        var flags = File.ReadLines("/proc/cpuinfo").First(line => line.StartsWith("flags", StringComparison.Ordinal) || line.StartsWith("Features", StringComparison.Ordinal));
+        MixedPrecision.IsFast(bfloat16).Should().Be(flags.Contains("avx512_bf16", StringComparison.Ordinal) || flags.Contains("amx_bf16", StringComparison.Ordinal));
+    }
+}
