@@ -8,10 +8,6 @@ internal sealed class WinogradFunction : autograd.SingleTensorFunction<WinogradF
 {
     private const string Saved = "geometry";
 
-    // The gradients that the last call on this thread returned. See backward.
-    [ThreadStatic]
-    private static List<Tensor?>? _returned;
-
     public override string Name => "CapsulesWinogradConvolution";
 
     /// <summary>Convolves without bias.</summary>
@@ -40,37 +36,9 @@ internal sealed class WinogradFunction : autograd.SingleTensorFunction<WinogradF
     public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
     {
         var geometry = (ConvolutionGeometry)ctx.get_data(Saved);
-        List<Tensor?> results = [];
-        _returned?.ForEach(gradient => gradient?.Dispose());
-
-        // An exception that leaves this method ends the process, so none may.
-        try
-        {
-            using var scope = NewDisposeScope();
-            using var upstream = grad_output;
-            if (upstream.IsInvalid)
-            {
-                results = [null, null];
-            }
-            else
-            {
-                var saved = ctx.get_saved_variables();
-                results = Gradients(saved[0], saved[1], upstream, geometry);
-                results.ForEach(result => result?.DetachFromDisposeScope());
-            }
-        }
-#pragma warning disable CA1031
-        catch (Exception exception)
-#pragma warning restore CA1031
-        {
-            results = Failed(ctx, geometry, exception);
-        }
-
-        // Until the engine has taken its own references these wrappers are all that keeps the gradients alive, and the
-        // collector does not see that native code is about to read them.
-        _returned = [.. results];
-        results.Add(null);
-        return results!;
+        return GuardedBackward.Run(
+            ctx, grad_output, [geometry.WantsInput, geometry.WantsWeight], "a Winograd convolution",
+            (saved, upstream) => Gradients(saved[0], saved[1], upstream, geometry));
     }
 
     private static Tensor Forward(Tensor input, Tensor weight, ConvolutionGeometry geometry)
@@ -96,25 +64,5 @@ internal sealed class WinogradFunction : autograd.SingleTensorFunction<WinogradF
         List<Tensor> wanted = [.. geometry.WantsInput ? [input] : (Tensor[])[], .. geometry.WantsWeight ? [weight] : (Tensor[])[]];
         var gradients = autograd.grad([output], wanted, [upstream], retain_graph: true, create_graph: true);
         return [geometry.WantsInput ? gradients[0] : null, geometry.WantsWeight ? gradients[^1] : null];
-    }
-
-    private static List<Tensor?> Failed(autograd.AutogradContext ctx, ConvolutionGeometry geometry, Exception exception)
-    {
-        Console.Error.WriteLine($"Capsules: the backward of a Winograd convolution failed; its gradients are NaN. {exception}");
-        try
-        {
-            using var scope = NewDisposeScope();
-            using var off = no_grad();
-            var inputs = ctx.get_saved_variables();
-            Tensor? NaN(bool wanted, int i) => wanted ? full_like(inputs[i], double.NaN).DetachFromDisposeScope() : null;
-            return [NaN(geometry.WantsInput, 0), NaN(geometry.WantsWeight, 1)];
-        }
-#pragma warning disable CA1031
-        catch (Exception)
-#pragma warning restore CA1031
-        {
-            // Not even that: no gradient at all, rather than an end of the process.
-            return [null, null];
-        }
     }
 }

@@ -8,10 +8,6 @@ internal sealed class FusedRoutingFunction : autograd.SingleTensorFunction<Fused
 {
     private const string Options = "options";
 
-    // The gradients that the last call on this thread returned. See backward.
-    [ThreadStatic]
-    private static List<Tensor?>? _returned;
-
     public override string Name => "CapsulesFusedDynamicRouting";
 
     public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
@@ -30,39 +26,8 @@ internal sealed class FusedRoutingFunction : autograd.SingleTensorFunction<Fused
     public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
     {
         var options = (FusedRoutingOptions)ctx.get_data(Options);
-        var results = new List<Tensor?>();
-        _returned?.ForEach(gradient => gradient?.Dispose());
-
-        // An exception that leaves this method ends the process, so none may.
-        try
-        {
-            using var scope = NewDisposeScope();
-            using var upstream = grad_output;
-            if (upstream.IsInvalid)
-            {
-                results.AddRange(options.RequiresGrad.Select(_ => (Tensor?)null));
-            }
-            else
-            {
-                var saved = ctx.get_saved_variables();
-                results.AddRange(Gradients(saved, upstream, options));
-                results.ForEach(result => result?.DetachFromDisposeScope());
-            }
-        }
-#pragma warning disable CA1031
-        catch (Exception exception)
-#pragma warning restore CA1031
-        {
-            results.Clear();
-            results.AddRange(Failed(ctx, options, exception));
-        }
-
-        // Until the engine has taken its own references these wrappers are all that keeps the gradients alive, and the
-        // collector does not see that native code is about to read them. By the next call on this thread it has, so at most
-        // one call's wrappers stay, whatever dispose scope the caller has or has not.
-        _returned = results.ToList();
-        results.Add(null);
-        return results!;
+        return GuardedBackward.Run(
+            ctx, grad_output, options.RequiresGrad, "dynamic routing", (saved, upstream) => Gradients(saved, upstream, options));
     }
 
     private static List<Tensor?> Gradients(List<Tensor> saved, Tensor upstream, FusedRoutingOptions options)
@@ -94,25 +59,4 @@ internal sealed class FusedRoutingFunction : autograd.SingleTensorFunction<Fused
     }
 
     private static Tensor? Present(Tensor? tensor) => tensor is null || tensor.IsInvalid ? null : tensor;
-
-    private static List<Tensor?> Failed(autograd.AutogradContext ctx, FusedRoutingOptions options, Exception exception)
-    {
-        Console.Error.WriteLine($"Capsules: the backward of dynamic routing failed; its gradients are NaN. {exception}");
-        try
-        {
-            using var scope = NewDisposeScope();
-            using var off = no_grad();
-            var inputs = ctx.get_saved_variables();
-            return Enumerable.Range(0, options.RequiresGrad.Count)
-                .Select(i => options.RequiresGrad[i] ? (Tensor?)full_like(inputs[i], double.NaN).DetachFromDisposeScope() : null)
-                .ToList();
-        }
-#pragma warning disable CA1031
-        catch (Exception)
-#pragma warning restore CA1031
-        {
-            // Not even that: no gradient at all, rather than an end of the process.
-            return options.RequiresGrad.ConvertAll(_ => (Tensor?)null);
-        }
-    }
 }
