@@ -12,7 +12,7 @@ public class EveryModuleTests
     public static TheoryData<string> Modules =>
     [
         "PrimaryCapsule", "DepthwisePrimaryCapsule", "CapsuleLayer", "SharedCapsuleLayer", "SelfAttentionLayer", "MaskedDecoder",
-        "Squash", "ExponentialSquash", "CapsuleLength",
+        "ClassIndependentDecoder", "ConvolutionalDecoder", "Squash", "ExponentialSquash", "CapsuleLength",
     ];
 
     public static TheoryData<string, ScalarType> ModulesByDtype
@@ -32,7 +32,10 @@ public class EveryModuleTests
     }
 
     private static readonly string[] Trainable =
-        ["PrimaryCapsule", "DepthwisePrimaryCapsule", "CapsuleLayer", "SharedCapsuleLayer", "SelfAttentionLayer", "MaskedDecoder"];
+    [
+        "PrimaryCapsule", "DepthwisePrimaryCapsule", "CapsuleLayer", "SharedCapsuleLayer", "SelfAttentionLayer", "MaskedDecoder",
+        "ClassIndependentDecoder", "ConvolutionalDecoder",
+    ];
 
     private static Case Make(string name, ScalarType dtype = ScalarType.Float32)
     {
@@ -56,6 +59,12 @@ public class EveryModuleTests
             case "MaskedDecoder":
                 var decoder = new MaskedDecoder(3, 5, [1, 4, 4], [7], dtype: dtype);
                 return new(decoder, b => randn([b, 3, 5], dtype), decoder.call);
+            case "ClassIndependentDecoder":
+                var independent = new ClassIndependentDecoder(3, 5, [1, 4, 4], [7], dtype: dtype);
+                return new(independent, b => randn([b, 3, 5], dtype), independent.call);
+            case "ConvolutionalDecoder":
+                var convolutional = new ConvolutionalDecoder(3, 5, [2, 5, 4], [4, 3], dtype: dtype);
+                return new(convolutional, b => randn([b, 3, 5], dtype), convolutional.call);
             case "ExponentialSquash":
                 var exponential = new ExponentialSquash();
                 return new(exponential, b => randn([b, 3, 5], dtype), exponential.call);
@@ -159,8 +168,9 @@ public class EveryModuleTests
         using var decoder = new MaskedDecoder(2, 2, [4], device: META);
         using var depthwise = new DepthwisePrimaryCapsule(8, device: META);
         using var attention = new SelfAttentionRouting(2, 2, device: META);
-        new nn.Module[] { primary, layer, decoder, depthwise, attention }.SelectMany(m => m.parameters())
-            .Should().HaveCount(2 + 3 + 6 + 2 + 1).And.OnlyContain(p => p.device_type == DeviceType.META);
+        using var convolutional = new ConvolutionalDecoder(2, 2, [1, 4, 4], [2], device: META);
+        new nn.Module[] { primary, layer, decoder, depthwise, attention, convolutional }.SelectMany(m => m.parameters())
+            .Should().HaveCount(2 + 3 + 6 + 2 + 1 + 6).And.OnlyContain(p => p.device_type == DeviceType.META);
     }
 
     [Theory]
