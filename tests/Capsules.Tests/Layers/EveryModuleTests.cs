@@ -30,7 +30,7 @@ public class EveryModuleTests
     private static readonly string[] Trainable =
     [
         "PrimaryCapsule", "DepthwisePrimaryCapsule", "CapsuleLayer", "SharedCapsuleLayer", "SelfAttentionLayer", "MaskedDecoder",
-        "MatrixPrimaryCapsule", "MatrixCapsuleLayer", "ConvCapsuleLayer",
+        "ClassIndependentDecoder", "ConvolutionalDecoder", "MatrixPrimaryCapsule", "MatrixCapsuleLayer", "ConvCapsuleLayer",
         "ConvCapsuleLayerEM", "ConvCapsuleLayer1d", "ConvTransposeCapsuleLayer", "ClassCapsuleLayer", "ClassCapsuleLayerBayes",
     ];
 
@@ -70,6 +70,12 @@ public class EveryModuleTests
             case "MaskedDecoder":
                 var decoder = new MaskedDecoder(3, 5, [1, 4, 4], [7], dtype: dtype);
                 return new(decoder, b => randn([b, 3, 5], dtype), decoder.call);
+            case "ClassIndependentDecoder":
+                var independent = new ClassIndependentDecoder(3, 5, [1, 4, 4], [7], dtype: dtype);
+                return new(independent, b => randn([b, 3, 5], dtype), independent.call);
+            case "ConvolutionalDecoder":
+                var convolutional = new ConvolutionalDecoder(3, 5, [2, 5, 4], [4, 3], dtype: dtype);
+                return new(convolutional, b => randn([b, 3, 5], dtype), convolutional.call);
             case "MatrixPrimaryCapsule":
                 var matrices = new MatrixPrimaryCapsule(2, 3, 2, kernelSize: 3, dtype: dtype);
                 return new(matrices, b => rand([b, 2, 5, 6], dtype), x => Joined(() => matrices.call(x)));
@@ -197,12 +203,13 @@ public class EveryModuleTests
         using var decoder = new MaskedDecoder(2, 2, [4], device: META);
         using var depthwise = new DepthwisePrimaryCapsule(8, device: META);
         using var attention = new SelfAttentionRouting(2, 2, device: META);
+        using var convolutional = new ConvolutionalDecoder(2, 2, [1, 4, 4], [2], device: META);
         using var matrices = new MatrixPrimaryCapsule(1, device: META);
         using var conv = new ConvCapsuleLayer(2, 4, 3, 4, new EMRouting(3, device: META), device: META);
         using var classes = new ClassCapsuleLayer(2, 4, 3, 4, new InvertedDotProductRouting(4, device: META), device: META);
         using var self = new ClassCapsuleLayer(2, 4, 3, 4, new SelfRouting(2, 4, 3, device: META), device: META);
-        new nn.Module[] { primary, layer, decoder, matrices, conv, classes, self, depthwise, attention }.SelectMany(m => m.parameters())
-            .Should().HaveCount(2 + 3 + 6 + 2 + 3 + 3 + 3 + 2 + 1).And.OnlyContain(p => p.device_type == DeviceType.META);
+        new nn.Module[] { primary, layer, decoder, matrices, conv, classes, self, depthwise, attention, convolutional }.SelectMany(m => m.parameters())
+            .Should().HaveCount(2 + 3 + 6 + 2 + 3 + 3 + 3 + 2 + 1 + 6).And.OnlyContain(p => p.device_type == DeviceType.META);
     }
 
     [Theory]
