@@ -1,6 +1,7 @@
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
+using F = Capsules.Functional;
 
 namespace Capsules.Samples;
 
