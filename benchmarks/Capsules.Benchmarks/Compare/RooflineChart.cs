@@ -9,17 +9,32 @@ namespace Capsules.Benchmarks;
 /// ceiling the matrix product's, medians over the same rounds. Whoever lies below the slope's foot waits for memory, below the
 /// ceiling for arithmetic; caches that hold the weights lift a case above the slope.
 /// </remarks>
-internal static class RooflineChart
+internal sealed class RooflineChart
 {
     private const double Width = 760, Height = 460, Left = 70, Right = 20, Top = 44, Bottom = 56;
 
-    private const double FewestPerByte = 0.25, MostPerByte = 512, LowestRate = 1, HighestRate = 512;
+
+    // The ends of both axes, powers of two around all points and the place where slope and ceiling meet.
+    private readonly double _fewest, _most, _lowest, _highest;
+
+    private RooflineChart(IReadOnlyList<PassResult> passes, double ceiling, double slope)
+    {
+        var perByte = passes.Select(PerByte).Append(ceiling / slope).ToList();
+        var rates = passes.Select(pass => pass.Roofline.GigaflopPerSecond).Append(ceiling).ToList();
+        (_fewest, _most) = (Below(perByte.Min()), Above(perByte.Max()));
+        (_lowest, _highest) = (Below(Math.Min(rates.Min(), slope * _fewest)), Above(rates.Max()));
+    }
 
     public static string Of(Comparison comparison)
     {
         var passes = comparison.Cases.SelectMany(c => c.Passes).ToList();
         var ceiling = new Samples(passes.Select(p => p.Roofline.ProductGigaflopPerSecond)).Median;
         var slope = new Samples(passes.Select(p => p.Roofline.CopyGigabytesPerSecond)).Median;
+        return new RooflineChart(passes, ceiling, slope).Draw(comparison, passes, ceiling, slope);
+    }
+
+    private string Draw(Comparison comparison, IReadOnlyList<PassResult> passes, double ceiling, double slope)
+    {
         var machine = comparison.Machine;
         var svg = new StringBuilder();
         svg.AppendLine(Invariant($"<svg xmlns='http://www.w3.org/2000/svg' width='{Width}' height='{Height}' viewBox='0 0 {Width} {Height}' font-family='sans-serif' font-size='12'>"));
@@ -29,9 +44,9 @@ internal static class RooflineChart
 
         // The roof: the copy's slope up to where it meets the ceiling, then the ceiling.
         var ridge = ceiling / slope;
-        svg.AppendLine(Invariant($"<polyline fill='none' stroke='#444' stroke-width='2' points='{X(FewestPerByte):f1},{Y(slope * FewestPerByte):f1} {X(ridge):f1},{Y(ceiling):f1} {X(MostPerByte):f1},{Y(ceiling):f1}'/>"));
-        Text(svg, X(MostPerByte) - 4, Y(ceiling) - 6, "end", Invariant($"matrix product, {ceiling:f0} GFLOP/s"));
-        Text(svg, X(FewestPerByte) + 6, Y(slope * FewestPerByte) - 14, "start", Invariant($"copy, {slope:f0} GB/s"));
+        svg.AppendLine(Invariant($"<polyline fill='none' stroke='#444' stroke-width='2' points='{X(_fewest):f1},{Y(slope * _fewest):f1} {X(ridge):f1},{Y(ceiling):f1} {X(_most):f1},{Y(ceiling):f1}'/>"));
+        Text(svg, X(_most) - 4, Y(ceiling) - 6, "end", Invariant($"matrix product, {ceiling:f0} GFLOP/s"));
+        Text(svg, X(_fewest) + 6, Y(slope * _fewest) - 14, "start", Invariant($"copy, {slope:f0} GB/s"));
 
         foreach (var pass in passes)
         {
@@ -42,15 +57,15 @@ internal static class RooflineChart
         return svg.AppendLine("</svg>").ToString();
     }
 
-    private static void Grid(StringBuilder svg)
+    private void Grid(StringBuilder svg)
     {
-        for (var perByte = FewestPerByte; perByte <= MostPerByte; perByte *= 2)
+        for (var perByte = _fewest; perByte <= _most; perByte *= 2)
         {
             svg.AppendLine(Invariant($"<line x1='{X(perByte):f1}' x2='{X(perByte):f1}' y1='{Top}' y2='{Height - Bottom}' stroke='#eee'/>"));
             Text(svg, X(perByte), Height - Bottom + 16, "middle", Invariant($"{perByte:0.##}"));
         }
 
-        for (var rate = LowestRate; rate <= HighestRate; rate *= 2)
+        for (var rate = _lowest; rate <= _highest; rate *= 2)
         {
             svg.AppendLine(Invariant($"<line x1='{Left}' x2='{Width - Right}' y1='{Y(rate):f1}' y2='{Y(rate):f1}' stroke='#eee'/>"));
             Text(svg, Left - 6, Y(rate) + 4, "end", Invariant($"{rate:0}"));
@@ -60,10 +75,10 @@ internal static class RooflineChart
         svg.AppendLine(Invariant($"<text transform='translate(18 {(Top + Height - Bottom) / 2:f0}) rotate(-90)' text-anchor='middle'>GFLOP/s</text>"));
     }
 
-    private static void Point(StringBuilder svg, PassResult pass)
+    private void Point(StringBuilder svg, PassResult pass)
     {
         var r = pass.Roofline;
-        var (x, y) = (X(1e3 * r.Gigaflop / r.Megabytes), Y(r.GigaflopPerSecond));
+        var (x, y) = (X(PerByte(pass)), Y(r.GigaflopPerSecond));
         if (pass.Pass == PassResult.ForwardPass)
         {
             svg.AppendLine(Invariant($"<circle cx='{x:f1}' cy='{y:f1}' r='4.5' fill='#1f77b4'/>"));
@@ -85,9 +100,15 @@ internal static class RooflineChart
         Text(svg, x + 12, y + 22, "start", PassResult.TrainingPass);
     }
 
-    private static double X(double perByte) => Left + (Width - Left - Right) * Math.Log2(perByte / FewestPerByte) / Math.Log2(MostPerByte / FewestPerByte);
+    private static double PerByte(PassResult pass) => 1e3 * pass.Roofline.Gigaflop / pass.Roofline.Megabytes;
 
-    private static double Y(double rate) => Height - Bottom - (Height - Top - Bottom) * Math.Log2(rate / LowestRate) / Math.Log2(HighestRate / LowestRate);
+    private static double Below(double value) => Math.Pow(2, Math.Floor(Math.Log2(value)));
+
+    private static double Above(double value) => Math.Pow(2, Math.Floor(Math.Log2(value)) + 1);
+
+    private double X(double perByte) => Left + (Width - Left - Right) * Math.Log2(perByte / _fewest) / Math.Log2(_most / _fewest);
+
+    private double Y(double rate) => Height - Bottom - (Height - Top - Bottom) * Math.Log2(rate / _lowest) / Math.Log2(_highest / _lowest);
 
     private static void Text(StringBuilder svg, double x, double y, string anchor, string text, int size = 12) =>
         svg.AppendLine(Invariant($"<text x='{x:f1}' y='{y:f1}' text-anchor='{anchor}' font-size='{size}'>{System.Security.SecurityElement.Escape(text)}</text>"));

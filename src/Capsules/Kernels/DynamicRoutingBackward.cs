@@ -149,8 +149,8 @@ internal static unsafe class DynamicRoutingBackward<TLayout> where TLayout : str
     {
         ref var step = ref *(Step*)state;
         ref var problem = ref step.Problem;
-        var first = problem.J * task / step.BiasTasks;
-        var last = problem.J * (task + 1) / step.BiasTasks;
+        var first = (int)((long)problem.J * task / step.BiasTasks);
+        var last = (int)((long)problem.J * (task + 1) / step.BiasTasks);
         TLayout.SumOverBatch(
             problem, step.Vectors + step.Layout.Pairs * problem.Capsules, step.Layout.Count * problem.Capsules,
             step.Layout.Count - step.Layout.Pairs, first, last, step.BiasGradient);

@@ -67,7 +67,7 @@ internal static class FusedDynamicRouting
     /// <param name="iterations">Routing iterations; 0 couples uniformly, whatever the logits.</param>
     /// <param name="leaky">Whether the softmax has one more entry, of logit 0, whose share goes nowhere.</param>
     /// <param name="gradientThroughAll">Whether gradients flow through every iteration, or the last coupling counts as constant.</param>
-    /// <param name="plan">How vectors are used. Null chooses by machine, batch and output dimension.</param>
+    /// <param name="plan">How vectors are used. Null chooses by machine and sizes.</param>
     /// <returns>Capsules v (B, J, E), float32.</returns>
     public static Tensor Apply(
         Tensor u, Tensor weight, Tensor? bias, Tensor? logits, int iterations, bool leaky, bool gradientThroughAll, VectorPlan? plan = null)
@@ -76,6 +76,12 @@ internal static class FusedDynamicRouting
         if (WhyNot(u, weight, bias, logits) is { } reason)
         {
             throw new ArgumentException(reason);
+        }
+
+        var use = plan ?? VectorPlan.For(u.size(0), weight.size(1), weight.size(3));
+        if (!use.Fits(weight.size(3)))
+        {
+            throw new ArgumentException($"Output capsules of {weight.size(3)} entries do not fill {use.Lanes} lanes.", nameof(plan));
         }
 
         using var scope = NewDisposeScope();
@@ -87,7 +93,7 @@ internal static class FusedDynamicRouting
             GradientThroughAll = gradientThroughAll,
             HasBias = bias is not null,
             HasLogits = logits is not null,
-            Plan = plan ?? VectorPlan.For(u.size(0), weight.size(3)),
+            Plan = use,
         };
         foreach (var (name, tensor) in Named(u, weight, bias, logits))
         {

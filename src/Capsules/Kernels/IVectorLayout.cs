@@ -77,10 +77,10 @@ internal unsafe interface IVectorLayout
 
     static abstract void Run(ref GradientPassJob job);
 
-    /// <summary>target (J, E) = scale * (the sum of parts of the block's sums) + bias (J, E), row-major and null for none.</summary>
+    /// <summary>target (J, E) = scale * (the sum of parts of the block's sums) + bias (J, E), row-major and null for none. The target may be the first part.</summary>
     static abstract void AddParts(in RoutingProblem problem, float* partial, nint partStride, int parts, float scale, float* bias, float* target);
 
-    /// <summary>target (J, E) = squash(source) + addend, null for none.</summary>
+    /// <summary>target (J, E) = squash(source) + addend, null for none. The target may be the addend.</summary>
     static abstract void Squash(in RoutingProblem problem, float* source, float* addend, float* target);
 
     /// <summary>target (J, E) = the gradient of source under the gradient of squash(source).</summary>
@@ -89,7 +89,7 @@ internal unsafe interface IVectorLayout
     /// <summary>Brings the block's rows of (B, J, E) into the layout's order.</summary>
     static abstract void Pack(in RoutingProblem problem, int block, float* rows, float* target);
 
-    /// <summary>The way back. May use <paramref name="source"/> as scratch.</summary>
+    /// <summary>The way back.</summary>
     static abstract void Unpack(in RoutingProblem problem, int block, float* source, float* rows);
 
     /// <summary>target (J, E), row-major, = the sum over the vectors (block, J, E), for output capsules from first to before last.</summary>

@@ -75,10 +75,10 @@ internal unsafe struct RoutingProblem
     public readonly float* RowLogits(int row, int n) => Logits == LogitsLayout.PerRow ? InitialLogits + ((nint)row * N + n) * J : null;
 
     /// <summary>
-    /// From a weight to the one to prefetch: the next capsule's, or where one capsule's weights fill most of the first-level cache,
-    /// those two kilobytes on.
+    /// From a weight to the one to prefetch: the next capsule's; where one capsule's weights fill half of a first-level cache of 32 KiB,
+    /// those two kilobytes on; where capsules share weights, which are there already, none.
     /// </summary>
-    public readonly nint WeightsAhead(bool downwards) => WeightSize > 4096 ? 512 : downwards ? -WeightSize : WeightSize;
+    public readonly nint WeightsAhead(bool downwards) => GroupSize > 1 ? 0 : WeightSize > 4096 ? 512 : downwards ? -WeightSize : WeightSize;
 
     /// <summary>Input capsules to take at once so that their weights stay in the second-level cache over all blocks of rows.</summary>
     public readonly int WeightTile => (int)Math.Clamp(256 * 1024 / sizeof(float) / WeightSize, 1, 64);

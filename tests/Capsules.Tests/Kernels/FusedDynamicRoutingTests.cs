@@ -38,7 +38,7 @@ public class FusedDynamicRoutingTests
     public void Apply_RealisticShape_AgreesWithDoubleTwin(int b, int n, int j, int d, int e)
     {
         using var scope = NewDisposeScope();
-        var routing = new RoutingCase(b, n, 1, d, j, e, 3, Bias: false, LogitsDims: 0, Leaky: false, ThroughAll: true, VectorPlan.For(b, e), Seed: 1);
+        var routing = new RoutingCase(b, n, 1, d, j, e, 3, Bias: false, LogitsDims: 0, Leaky: false, ThroughAll: true, VectorPlan.For(b, j, e), Seed: 1);
         var inputs = routing.Inputs();
         inputs[1].mul_(0.2);
         var actual = RoutingCase.OutputAndGradients(inputs, ScalarType.Float32, routing.Fused);
@@ -46,6 +46,27 @@ public class FusedDynamicRoutingTests
         for (var i = 0; i < expected.Count; i++)
         {
             RoutingCase.RelativeError(actual[i], expected[i]).Should().BeLessThan(1e-5, "result {0}", i);
+        }
+    }
+
+    // Two threads with fewer input capsules than that, and with too few groups of shared weights for each to have its own.
+    [Theory]
+    [InlineData(1, 1, 1, 64, 64, 64)]
+    [InlineData(2, 2, 50, 8, 16, 16)]
+    [InlineData(2, 1, 100, 8, 33, 13)]
+    public void Apply_EntriesInLanesOverFewCapsulesOrGroups_AgreesWithDoubleTwin(int b, int groups, int groupSize, int d, int j, int e)
+    {
+        using var scope = NewDisposeScope();
+        foreach (var plan in RoutingCase.PlansFor(e).Where(plan => plan.Content == LaneContent.Entries))
+        {
+            var routing = new RoutingCase(b, groups, groupSize, d, j, e, 3, Bias: true, LogitsDims: 2, Leaky: true, ThroughAll: true, plan, Seed: 2);
+            var inputs = routing.Inputs();
+            var actual = RoutingCase.OutputAndGradients(inputs, ScalarType.Float32, routing.Fused);
+            var expected = RoutingCase.OutputAndGradients(inputs, ScalarType.Float64, routing.Twin);
+            for (var i = 0; i < expected.Count; i++)
+            {
+                RoutingCase.RelativeError(actual[i], expected[i]).Should().BeLessThan(1e-5, "result {0} of {1}", i, plan);
+            }
         }
     }
 
@@ -198,14 +219,18 @@ public class FusedDynamicRoutingTests
     }
 
     [Theory]
-    [InlineData(0)]
-    [InlineData(1)]
-    [InlineData(2)]
-    [InlineData(3)]
-    public void Apply_OneInputRequiresGradient_GivesThatGradientAlone(int which)
+    [InlineData(0, false)]
+    [InlineData(1, false)]
+    [InlineData(2, false)]
+    [InlineData(3, false)]
+    [InlineData(0, true)]
+    [InlineData(1, true)]
+    [InlineData(2, true)]
+    [InlineData(3, true)]
+    public void Apply_OneInputRequiresGradient_GivesThatGradientAlone(int which, bool entries)
     {
         using var scope = NewDisposeScope();
-        var routing = new RoutingCase(5, 6, 1, 4, 3, 5, 3, Bias: true, LogitsDims: 3, Leaky: false, ThroughAll: true, new VectorPlan(LaneContent.Rows, 4), Seed: 3);
+        var routing = new RoutingCase(5, 6, 1, 4, 3, 5, 3, Bias: true, LogitsDims: 3, Leaky: false, ThroughAll: true, Plan(entries), Seed: 3);
         var inputs = routing.Inputs();
         var expected = RoutingCase.OutputAndGradients(inputs, ScalarType.Float32, routing.Fused)[which + 1];
         var some = inputs.Select((input, i) => i == which ? input.detach().requires_grad_(true) : input).ToList();
@@ -238,11 +263,13 @@ public class FusedDynamicRoutingTests
         }
     }
 
-    [Fact]
-    public void Apply_RunTwice_GivesSameBits()
+    [Theory]
+    [MemberData(nameof(LaneContents))]
+    public void Apply_RunTwice_GivesSameBits(bool entries)
     {
+        // Large enough for two threads.
         using var scope = NewDisposeScope();
-        var routing = new RoutingCase(37, 50, 1, 8, 10, 16, 3, Bias: true, LogitsDims: 2, Leaky: false, ThroughAll: true, new VectorPlan(LaneContent.Rows, 16), Seed: 9);
+        var routing = new RoutingCase(37, 50, 1, 8, 10, 16, 3, Bias: true, LogitsDims: 2, Leaky: false, ThroughAll: true, Plan(entries), Seed: 9);
         var inputs = routing.Inputs();
         var first = RoutingCase.OutputAndGradients(inputs, ScalarType.Float32, routing.Fused);
         for (var run = 0; run < 5; run++)
@@ -289,6 +316,15 @@ public class FusedDynamicRoutingTests
     public void WhyNot_EmptyBatch_SaysSo() =>
         FusedDynamicRouting.WhyNot(zeros(0, 6, 4), zeros(6, 5, 4, 7), null, null)
             .Should().Be("The fused kernel needs at least one element in every dimension.");
+
+    [Fact]
+    public void Apply_EntriesThatDoNotFillTheLanes_Throws()
+    {
+        using var scope = NewDisposeScope();
+        var apply = () => FusedDynamicRouting.Apply(
+            zeros(1, 6, 4), zeros(6, 5, 4, 7), null, null, 3, leaky: false, gradientThroughAll: true, new VectorPlan(LaneContent.Entries, 8));
+        apply.Should().Throw<ArgumentException>().WithMessage("Output capsules of 7 entries do not fill 8 lanes.*");
+    }
 
     [Fact]
     public void Apply_ShapesThatDoNotFit_ThrowsWithBothShapes()

@@ -4,7 +4,8 @@ namespace Capsules;
 /// <remarks>
 /// A chunk is as many entries as a vector has lanes. Where E is no multiple of that, the last chunk is moved back to end with
 /// the capsule, so that every load of weights is a whole vector within the weights. The entries that it then shares with the
-/// chunk before count once, because every array of this order holds zeros there (<see cref="Overlap"/>).
+/// chunk before (<see cref="Overlap"/>) are in votes and in partial sums twice. They count once, because V, s, ds and what is made from
+/// them hold zeros there.
 /// </remarks>
 internal readonly unsafe struct EntriesInLanes<TSimd, TVector> : IVectorLayout
     where TSimd : struct, ISimd<TVector>

@@ -9,6 +9,7 @@ internal readonly unsafe struct EntryColumns
         Count = problem.J * problem.Chunks;
         InDim = problem.D;
         Stride = problem.E;
+        FillLines = problem.E % 16 == 0;
     }
 
     /// <summary>From the weights' begin to each column, for input entry 0.</summary>
@@ -22,6 +23,9 @@ internal readonly unsafe struct EntryColumns
 
     /// <summary>From one input entry to the next within a column.</summary>
     public nint Stride { get; }
+
+    /// <summary>Whether neighbouring columns lie side by side in whole cache lines of 16 floats.</summary>
+    public bool FillLines { get; }
 
     /// <summary>Scratch that <see cref="Create{TSimd, TVector}"/> needs, in floats.</summary>
     public static long Floats(in RoutingProblem problem) => NativeBuffer.Aligned(problem.J * (long)problem.Chunks);

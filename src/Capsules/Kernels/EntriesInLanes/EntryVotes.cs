@@ -21,7 +21,7 @@ internal static unsafe class EntryVotes<TSimd, TVector>
     public static void Compute(in EntryColumns columns, float* weight, float* input, float* votes, bool add, nint ahead)
     {
         var offsets = columns.Offsets;
-        var (count, inDim, stride) = (columns.Count, columns.InDim, columns.Stride);
+        var (count, inDim, stride, fillLines) = (columns.Count, columns.InDim, columns.Stride, columns.FillLines);
         var column = 0;
         for (; column + 4 <= count; column += 4)
         {
@@ -46,7 +46,7 @@ internal static unsafe class EntryVotes<TSimd, TVector>
                 x1 = TSimd.MultiplyAdd(u, TSimd.Load(w1 + at), x1);
                 x2 = TSimd.MultiplyAdd(u, TSimd.Load(w2 + at), x2);
                 x3 = TSimd.MultiplyAdd(u, TSimd.Load(w3 + at), x3);
-                Prefetch(w0 + at + ahead, w1 + at + ahead, w2 + at + ahead, w3 + at + ahead);
+                Prefetch(w0 + at + ahead, w1 + at + ahead, w2 + at + ahead, w3 + at + ahead, fillLines);
                 at += stride;
             }
 
@@ -108,10 +108,10 @@ internal static unsafe class EntryVotes<TSimd, TVector>
         }
     }
 
-    // A capsule's weights are used once per pass and row, so what limits a single row is how early they are asked for. Columns
-    // of four lanes share a cache line, those of eight share it in pairs. An address outside the weights does no harm.
+    // A capsule's weights are used once per pass and row, so what limits a single row is how early they are asked for. Where
+    // columns fill lines, four of four lanes share one and those of eight share it in pairs. An address outside the weights does no harm.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Prefetch(float* a, float* b, float* c, float* d)
+    private static void Prefetch(float* a, float* b, float* c, float* d, bool fillLines)
     {
         if (!Sse.IsSupported)
         {
@@ -119,12 +119,12 @@ internal static unsafe class EntryVotes<TSimd, TVector>
         }
 
         Sse.Prefetch0(a);
-        if (TSimd.Lanes >= 8)
+        if (!fillLines || TSimd.Lanes >= 8)
         {
             Sse.Prefetch0(c);
         }
 
-        if (TSimd.Lanes >= 16)
+        if (!fillLines || TSimd.Lanes >= 16)
         {
             Sse.Prefetch0(b);
             Sse.Prefetch0(d);

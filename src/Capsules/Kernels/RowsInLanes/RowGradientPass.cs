@@ -30,7 +30,7 @@ internal static unsafe class RowGradientPass<TSimd, TVector>
         public Layout(in RoutingProblem problem)
         {
             Run = (int)Math.Clamp(256 * 1024 / sizeof(float) / problem.Capsules, 1, Math.Min(16, problem.Blocks));
-            Tile = Math.Clamp(64 * 1024 / sizeof(float) / (Run * problem.D * problem.Lanes), 1, 64);
+            Tile = (int)Math.Clamp(64 * 1024 / sizeof(float) / ((long)Run * problem.D * problem.Lanes), 1, 64);
             InputStride = (nint)NativeBuffer.Aligned((long)Tile * problem.D * problem.Lanes);
             LogitsStride = problem.Logits == LogitsLayout.None ? 0 : (nint)NativeBuffer.Aligned(Tile * problem.Couplings);
             Logits = Run * InputStride;
