@@ -58,7 +58,7 @@ internal sealed class OurNetwork : TrainedNetwork
     {
         using var scope = NewDisposeScope();
         var x = Typed(images).DetachFromDisposeScope();
-        var features = First(x).relu_().detach().requires_grad_().DetachFromDisposeScope();
+        var features = First(x).detach().requires_grad_().DetachFromDisposeScope();
         var (weight, bias) = (_primary.state_dict()["weight"], _primary.state_dict()["bias"]);
         var (first, second) = (randn_like(features).DetachFromDisposeScope(), Second().DetachFromDisposeScope());
         return () =>
@@ -85,10 +85,10 @@ internal sealed class OurNetwork : TrainedNetwork
     private Tensor Capsules(Tensor images)
     {
         using var scope = NewDisposeScope();
-        return _digits.call(_primary.call(First(Typed(images)).relu_())).MoveToOuterDisposeScope();
+        return _digits.call(_primary.call(First(Typed(images)))).MoveToOuterDisposeScope();
     }
 
     private Tensor Typed(Tensor images) => _computeDtype is { } dtype ? images.to_type(dtype) : images.alias();
 
-    private Tensor First(Tensor images) => F.conv2d(images, _convWeight, _convBias, computeDtype: _computeDtype);
+    private Tensor First(Tensor images) => F.conv2d(images, _convWeight, _convBias, relu: true, computeDtype: _computeDtype);
 }

@@ -15,6 +15,7 @@ internal static class CommandLine
         {
             TrainCommand.Create(),
             EvaluateCommand.Create(),
+            PredictCommand.Create(),
             InfoCommand.Create(),
             verbose,
         };

@@ -23,16 +23,10 @@ internal static class EvaluateCommand
         IAnsiConsole console, string run, string? name, string? data, string device, int threads, CancellationToken cancellation)
     {
         var place = Session.Open(device, threads);
-        var path = run;
-        if (Directory.Exists(run))
+        var path = RunFolder.BestIn(run);
+        if (Directory.Exists(run) && path == RunFolder.Open(run).Last)
         {
-            // A run that was stopped in its first epoch has no best checkpoint yet.
-            var folder = RunFolder.Open(run);
-            path = File.Exists(folder.Best) ? folder.Best : folder.Last;
-            if (path == folder.Last)
-            {
-                console.Say("The run has no finished epoch, and so no best checkpoint: this is the last one.");
-            }
+            console.Say("The run has no finished epoch, and so no best checkpoint: this is the last one.");
         }
 
         var (checkpoint, network, _) = Checkpoint.Load(path, place);

@@ -47,7 +47,7 @@ internal sealed class CapsNet : ClassCapsules
     {
         using var scope = NewDisposeScope();
         var x = _computeDtype is { } compute ? images.to_type(compute) : images;      // features stay in it up to the primary capsules
-        var features = StageClock.End("first convolution", F.conv2d(x, conv1.weight!, conv1.bias, computeDtype: _computeDtype).relu_());
+        var features = StageClock.End("first convolution", F.conv2d(x, conv1.weight!, conv1.bias, relu: true, computeDtype: _computeDtype));
         var capsules = StageClock.End("squash", primary.call(features));
         return StageClock.End("routing", digits.call(capsules)).MoveToOuterDisposeScope();
     }

@@ -57,6 +57,19 @@ internal sealed class RunFolder
             : throw new UserException($"There is no run in {path}: it has no last.ckpt. Give the folder that train named when it started.");
     }
 
+    /// <summary>The checkpoint to use of a run: the best, the last where no epoch is finished, or the file itself that is named.</summary>
+    /// <exception cref="UserException">It is a folder without a run.</exception>
+    public static string BestIn(string path)
+    {
+        if (!Directory.Exists(path))
+        {
+            return path;
+        }
+
+        var folder = Open(path);
+        return File.Exists(folder.Best) ? folder.Best : folder.Last;
+    }
+
     /// <summary>Writes config.json: every resolved option, versions and hardware.</summary>
     public void WriteConfig(TrainingOptions options, ImageDataset dataset, torch.Device device) => AtomicFile.WriteText(
         Path.Combine(FullPath, "config.json"), JsonSerializer.Serialize(new

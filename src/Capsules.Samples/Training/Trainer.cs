@@ -149,7 +149,7 @@ internal sealed class Trainer : IDisposable
         _optimizer.zero_grad();
         StageClock.End("optimizer");
         manual_seed(Batches.DropoutSeed(_options.Seed, step));
-        var output = Network.call(images);
+        var output = StageClock.End("rest of the network", Network.call(images));
         var reconstruction = Network.HasDecoder ? StageClock.End("decoder", Network.Reconstruct(output, labels)) : null;
         var loss = Network.Loss(output, labels);
         if (reconstruction is not null)

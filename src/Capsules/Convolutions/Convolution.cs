@@ -72,10 +72,11 @@ internal static class Convolution
                     throw new ArgumentException($"{reason} Use ConvolutionKernel.Automatic.", nameof(kernel));
                 }
 
-                var output = WinogradFunction.Convolve(input, weight, geometry);
-                return bias is null ? output : Functional.Plus(output, bias.view(1, -1, 1, 1));
+                var output = WinogradFunction.Convolve(input, weight, geometry with { Relu = false });
+                output = bias is null ? output : Functional.Plus(output, bias.view(1, -1, 1, 1));
+                return geometry.Relu ? output.relu_() : output;
             case ConvolutionKernel.Unfold:
-                return geometry.Unfold(input, weight, bias);
+                return UnfoldFunction.Convolve(input, weight, bias, geometry);
             default:
                 return geometry.Reference(input, weight, bias);
         }

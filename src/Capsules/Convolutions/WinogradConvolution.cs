@@ -11,8 +11,8 @@ namespace Capsules;
 /// </remarks>
 internal sealed unsafe class WinogradConvolution : IDisposable
 {
-    /// <summary>Floats of V at a time: 24 MB.</summary>
-    private const long PieceFloats = 6 << 20;
+    /// <summary>Floats of V at a time: 12 MB. A larger piece is no faster.</summary>
+    private const long PieceFloats = 3 << 20;
 
     private readonly WinogradAxis _rows, _columns;
     private readonly int _batch, _channels, _outChannels;

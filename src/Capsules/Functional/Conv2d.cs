@@ -21,6 +21,7 @@ public static partial class Functional
     /// <param name="stride">(height, width), at least 1. Default: 1.</param>
     /// <param name="padding">Zeros on every side, (height, width), at least 0. Default: 0.</param>
     /// <param name="dilation">The distance between kernel elements, (height, width), at least 1. Default: 1.</param>
+    /// <param name="relu">Whether the output is rectified, max(0, x), in the same pass. Default: false.</param>
     /// <param name="kernel">How it is computed. Default: by the sizes.</param>
     /// <param name="computeDtype">The dtype of the operands in the convolution. Default: that of the weight.</param>
     /// <returns>(B, O, h, w), in the dtype of <paramref name="input"/>.</returns>
@@ -33,10 +34,11 @@ public static partial class Functional
         (long Height, long Width)? stride = null,
         (long Height, long Width)? padding = null,
         (long Height, long Width)? dilation = null,
+        bool relu = false,
         ConvolutionKernel kernel = ConvolutionKernel.Automatic,
         ScalarType? computeDtype = null)
     {
-        var geometry = new ConvolutionGeometry(stride ?? (1, 1), padding ?? (0, 0), dilation ?? (1, 1));
+        var geometry = new ConvolutionGeometry(stride ?? (1, 1), padding ?? (0, 0), dilation ?? (1, 1), relu);
         CheckConv2d(input, weight, bias, geometry, computeDtype);
         return Convolution.Apply(input, weight, bias, geometry, kernel, computeDtype ?? weight.dtype);
     }

@@ -23,7 +23,7 @@ internal static class GuardedBackward
     public static List<Tensor> Run(
         autograd.AutogradContext ctx, Tensor upstream, IReadOnlyList<bool> wanted, string what, Func<List<Tensor>, Tensor, IEnumerable<Tensor?>> gradients)
     {
-        _returned?.ForEach(gradient => gradient?.Dispose());
+        Release();
         List<Tensor?> results = [];
         try
         {
@@ -46,6 +46,16 @@ internal static class GuardedBackward
         _returned = [.. results];
         results.Add(null);
         return results!;
+    }
+
+    /// <summary>
+    /// Lets go of what the last call on this thread returned, which the engine has taken by now: for whoever knows that backward has
+    /// ended. As large as a layer's input and weights, it would otherwise stay until the next one.
+    /// </summary>
+    public static void Release()
+    {
+        _returned?.ForEach(gradient => gradient?.Dispose());
+        _returned = null;
     }
 
     private static List<Tensor?> NotANumber(autograd.AutogradContext ctx, IReadOnlyList<bool> wanted)

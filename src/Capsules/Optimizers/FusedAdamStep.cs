@@ -21,6 +21,7 @@ internal sealed class FusedAdamStep(bool decoupled)
     public void Run(
         IEnumerable<Parameter> parameters, Func<Parameter, (Tensor Mean, Tensor Square, Tensor? Largest, long Steps)> state, AdamOptions options)
     {
+        GuardedBackward.Release();
         List<Tensor> weights = [], gradients = [], means = [], squares = [], largest = [], steps = [];
         foreach (var parameter in parameters)
         {

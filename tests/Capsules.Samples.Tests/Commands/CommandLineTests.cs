@@ -28,6 +28,7 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("train --model efficient --routing-iterations 2", "--routing-iterations means nothing to --model efficient. Leave it out.")]
     [InlineData("train --augmentation flip", "--augmentation must be shift, efficient or none, but is flip.")]
     [InlineData("info --model lenet", "There is no model 'lenet'. Known: ")]
+    [InlineData("train --precision half", "--precision must be float32, bfloat16 or auto, but is half.")]
     [InlineData("tarin", "Unrecognized command or argument 'tarin'.")]
     public async Task CommandLine_ImpossibleValue_IsOneMessageAndExitCodeOne(string line, string message)
     {
@@ -112,10 +113,15 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("efficient")]
     public async Task TrainAndEvaluate_BuiltInDigits_WorkTogether(string model)
     {
-        var (code, output, error) = await Run("train", "--model", model, "--dataset", "builtin", "--images", "40", "--epochs", "1", "--batch-size", "20", "--validation", "20", "--output", _folder.Path);
+        string[] further = model == "capsnet" ? ["--precision", "auto"] : [];      // the other networks compute in float32 alone
+        var (code, output, error) = await Run(
+            ["train", "--model", model, "--dataset", "builtin", "--images", "40", "--epochs", "1", "--batch-size", "20", "--validation", "20",
+                "--profile", .. further, "--output", _folder.Path]);
         error.Should().BeEmpty();
         code.Should().Be(0);
         output.Should().Contain("test error").And.NotContain("0.25 %", "the paper's figure is for MNIST");
+        output.Contains("precision: ", StringComparison.Ordinal).Should().Be(model == "capsnet");
+        output.Should().Contain("profile: none, for the run had no more than 3 steps");
 
         var run = Directory.GetDirectories(_folder.Path).Single();
         File.Exists(Path.Combine(run, "reconstructions.png")).Should().BeTrue();
@@ -124,7 +130,16 @@ public sealed class CommandLineTests : IDisposable
         again.Should().Be(0);
         var wrong = System.Text.RegularExpressions.Regex.Match(File.ReadAllText(Path.Combine(run, "log.txt")), @"\d+ of 2000 wrong").Value;
         wrong.Should().NotBeEmpty();
-        evaluation.Should().Contain(wrong, "evaluate finds what train found");
+        evaluation.Should().Contain(wrong, "evaluate finds what train found").And.Contain("images/s");
+
+        // The sheet is a picture as good as any; its class is one of ten.
+        var picture = Path.Combine(run, "reconstructions.png");
+        var (predicted, classes, _) = await Run("predict", run, picture, picture, "--invert");
+        predicted.Should().Be(0);
+        classes.Should().MatchRegex(@"^.*reconstructions\.png: [0-9] \([01]\.\d{3}\), then [0-9] \(0\.\d{3}\)\n.*reconstructions\.png: [0-9]");
+        var (refused, _, reason) = await Run("predict", run, Path.Combine(run, "log.txt"));
+        refused.Should().Be(1);
+        reason.Should().Contain("log.txt is not a picture that can be read.");
         run.Should().EndWith($"-builtin-{model}");
     }
 

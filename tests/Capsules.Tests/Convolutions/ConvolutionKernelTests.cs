@@ -62,6 +62,29 @@ public class ConvolutionKernelTests
         ShouldAgree(gradients[1], references[1]);
     }
 
+    [Theory]
+    [InlineData(ConvolutionKernel.Winograd, true)]
+    [InlineData(ConvolutionKernel.Unfold, true)]
+    [InlineData(ConvolutionKernel.Unfold, false)]
+    [InlineData(ConvolutionKernel.Reference, true)]
+    public void Conv2d_Relu_RectifiesAndPassesGradientsWhereTheOutputIsPositive(ConvolutionKernel method, bool withBias)
+    {
+        using var scope = NewDisposeScope();
+        var (x, w, b) = Arguments(300, 2, 35, (12, 12), (3, 3));      // several pieces of unfolded images
+        var bias = withBias ? b : null;
+        var y = F.conv2d(x, w, bias, relu: true, kernel: method);
+        var expected = nn.functional.relu(nn.functional.conv2d(x, w, bias));
+        ShouldAgree(y, expected);
+        y.ge(0).all().item<bool>().Should().BeTrue();
+        var upstream = randn(y.shape) * expected.detach().gt(1e-3);      // an output of about 0 may fall on either side
+        Tensor[] arguments = withBias ? [x, w, b] : [x, w];
+        var (gradients, references) = (autograd.grad([y], arguments, [upstream]), autograd.grad([expected], arguments, [upstream]));
+        for (var i = 0; i < arguments.Length; i++)
+        {
+            ShouldAgree(gradients[i], references[i], $"argument {i}");
+        }
+    }
+
     // More than one piece of images (forward) and of channels (backward).
     [Fact]
     public void Conv2d_WorkInSeveralPieces_WinogradAgreesWithTheReference()
@@ -79,20 +102,24 @@ public class ConvolutionKernelTests
     }
 
     [Theory]
-    [InlineData(true, false)]
-    [InlineData(false, true)]
-    public void Conv2d_OneGradientWanted_WinogradGivesThatAlone(bool input, bool weight)
+    [InlineData(ConvolutionKernel.Winograd, true, false)]
+    [InlineData(ConvolutionKernel.Winograd, false, true)]
+    [InlineData(ConvolutionKernel.Unfold, true, false)]
+    [InlineData(ConvolutionKernel.Unfold, false, true)]
+    public void Conv2d_OneGradientWanted_GivesThatAlone(ConvolutionKernel method, bool input, bool weight)
     {
         using var scope = NewDisposeScope();
         var x = randn(2, 4, 9, 9).requires_grad_(input);
         var w = randn(5, 4, 3, 3).requires_grad_(weight);
-        F.conv2d(x, w, kernel: ConvolutionKernel.Winograd).sum().backward();
+        F.conv2d(x, w, kernel: method).sum().backward();
         (x.grad is not null).Should().Be(input);
         (w.grad is not null).Should().Be(weight);
     }
 
-    [Fact]
-    public void Conv2d_Winograd_IsDifferentiableTwice()
+    [Theory]
+    [InlineData(ConvolutionKernel.Winograd)]
+    [InlineData(ConvolutionKernel.Unfold)]
+    public void Conv2d_EveryKernel_IsDifferentiableTwice(ConvolutionKernel method)
     {
         using var scope = NewDisposeScope();
         var (x, w, _) = Arguments(2, 3, 4, (9, 9), (3, 3));
@@ -102,7 +129,7 @@ public class ConvolutionKernelTests
             return autograd.grad([first.square().sum()], [w])[0];
         }
 
-        Second(() => F.conv2d(x, w, kernel: ConvolutionKernel.Winograd)).ShouldBeClose(Second(() => nn.functional.conv2d(x, w)), 1e-3);
+        Second(() => F.conv2d(x, w, kernel: method)).ShouldBeClose(Second(() => nn.functional.conv2d(x, w)), 1e-3);
     }
 
     [Fact]
@@ -129,7 +156,7 @@ public class ConvolutionKernelTests
     public void Conv2d_WinogradThatCannotServe_SaysWhy(long kernel, long stride, long dilation, string word)
     {
         using var scope = NewDisposeScope();
-        var act = () => F.conv2d(rand(1, 2, 12, 12), rand(3, 2, kernel, kernel), null, (stride, stride), null, (dilation, dilation), ConvolutionKernel.Winograd);
+        var act = () => F.conv2d(rand(1, 2, 12, 12), rand(3, 2, kernel, kernel), null, (stride, stride), null, (dilation, dilation), kernel: ConvolutionKernel.Winograd);
         act.Should().Throw<ArgumentException>().WithMessage($"*{word}*Automatic*");
         var other = () => F.conv2d(rand([1, 2, 12, 12], float64), rand([3, 2, 3, 3], float64), kernel: ConvolutionKernel.Winograd);
         other.Should().Throw<ArgumentException>().WithMessage("*float32 on the CPU*Float64*");
@@ -150,14 +177,16 @@ public class ConvolutionKernelTests
         new Action(() => F.conv2d(x, w, padding: (0, -1))).Should().Throw<ArgumentOutOfRangeException>();
     }
 
-    [Fact]
-    public void Conv2d_Winograd_LeavesNoTensorBehind()
+    [Theory]
+    [InlineData(ConvolutionKernel.Winograd)]
+    [InlineData(ConvolutionKernel.Unfold)]
+    public void Conv2d_EveryKernel_LeavesNoTensorBehind(ConvolutionKernel method)
     {
         void Step()
         {
             using var scope = NewDisposeScope();
             var (x, w, b) = Arguments(2, 4, 5, (9, 9), (3, 3));
-            F.conv2d(x, w, b, kernel: ConvolutionKernel.Winograd).sum().backward();
+            F.conv2d(x, w, b, relu: true, kernel: method).sum().backward();
         }
 
         Step();

@@ -1,0 +1,124 @@
+using static TorchSharp.torch;
+
+namespace Capsules;
+
+/// <summary>A convolution by products of unfolded patches, with its bias and, if wanted, ReLU.</summary>
+/// <remarks>
+/// <para>Arguments: input (B, C, H, W), weight (O, C, kh, kw), bias (O) where there is one, geometry.</para>
+/// <para>Patches are columns (C kh kw, h w) of a matrix with a row of ones below them, so that one product gives sum and bias, and
+/// its transpose the gradients of both. A few images at a time: patches are never whole, and an output is rectified, or a
+/// gradient masked, while it is in the cache. The graph keeps the input and the output alone.</para>
+/// </remarks>
+internal sealed class UnfoldFunction : autograd.SingleTensorFunction<UnfoldFunction>
+{
+    private const string Geometry = "geometry";
+
+    /// <summary>Elements of output and patches at a time.</summary>
+    private const long PieceElements = 1 << 20;
+
+    public override string Name => "CapsulesUnfoldedConvolution";
+
+    /// <summary>Convolves.</summary>
+    public static Tensor Convolve(Tensor input, Tensor weight, Tensor? bias, ConvolutionGeometry geometry)
+    {
+        using var scope = NewDisposeScope();
+        var output = is_grad_enabled() && (input.requires_grad || weight.requires_grad || bias is { requires_grad: true })
+            ? bias is null ? apply(input, weight, geometry) : apply(input, weight, bias, geometry)
+            : Forward(input, weight, bias, geometry);
+        return output.MoveToOuterDisposeScope();
+    }
+
+    public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
+    {
+        var (tensors, geometry) = (vars.OfType<Tensor>().ToList(), (ConvolutionGeometry)vars[^1]);
+        var output = Forward(tensors[0], tensors[1], tensors.ElementAtOrDefault(2), geometry);
+        ctx.save_data(Geometry, geometry with { Wanted = tensors.ConvertAll(tensor => tensor.requires_grad) });
+        ctx.save_for_backward(geometry.Relu ? [.. tensors, output] : tensors);
+        ctx.set_materialize_grads(false);
+        return output;
+    }
+
+    public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
+    {
+        var geometry = (ConvolutionGeometry)ctx.get_data(Geometry);
+        return GuardedBackward.Run(ctx, grad_output, geometry.Wanted, "a convolution of unfolded patches", (saved, upstream) =>
+        {
+            var bias = geometry.Wanted.Count == 3 ? saved[2] : null;
+            return is_grad_enabled()
+                ? geometry.ReferenceGradients(saved[0], saved[1], bias, upstream)
+                : Gradients(saved[0], saved[1], bias, geometry.Relu ? saved[^1] : null, upstream, geometry);
+        });
+    }
+
+    private static Tensor Forward(Tensor input, Tensor weight, Tensor? bias, ConvolutionGeometry geometry)
+    {
+        using var scope = NewDisposeScope();
+        using var off = no_grad();
+        var (h, w) = geometry.OutSize(input, weight);
+        var output = empty([input.size(0), weight.size(0), h, w], input.dtype, input.device);
+        var rows = bias is null ? weight.flatten(1) : cat([weight.flatten(1), bias.unsqueeze(1)], 1);
+        foreach (var (first, count) in Pieces(input, weight, output))
+        {
+            using var inner = NewDisposeScope();
+            var product = rows.unsqueeze(0).expand(count, -1, -1).bmm(Columns(input.narrow(0, first, count), weight, bias, geometry));
+            output.narrow(0, first, count).copy_((geometry.Relu ? product.relu_() : product).view(count, -1, h, w));
+        }
+
+        return output.MoveToOuterDisposeScope();
+    }
+
+    private static List<Tensor?> Gradients(
+        Tensor input, Tensor weight, Tensor? bias, Tensor? output, Tensor upstream, ConvolutionGeometry geometry)
+    {
+        var wanted = geometry.Wanted;
+        var rowGradient = zeros([weight.size(0), weight.size(1) * weight.size(2) * weight.size(3) + (bias is null ? 0 : 1)], weight.dtype, weight.device);
+        var inputGradient = wanted[0] ? empty_like(input) : null;
+        foreach (var (first, count) in Pieces(input, weight, upstream))
+        {
+            using var inner = NewDisposeScope();
+            var gradient = upstream.narrow(0, first, count);
+            if (output is not null)
+            {
+                using Scalar zero = 0;
+                gradient = gradient * output.narrow(0, first, count).gt(zero);
+            }
+
+            gradient = gradient.flatten(2);      // (images, O, h w)
+            if (wanted[1] || wanted is [_, _, true])
+            {
+                rowGradient.add_(gradient.bmm(Columns(input.narrow(0, first, count), weight, bias, geometry).transpose(1, 2)).sum(dim: 0));
+            }
+
+            if (inputGradient is not null)
+            {
+                var columns = weight.flatten(1).t().unsqueeze(0).expand(count, -1, -1).bmm(gradient);
+                inputGradient.narrow(0, first, count).copy_(geometry.Fold(columns, input, weight));
+            }
+        }
+
+        var weightGradient = wanted[1] ? rowGradient.narrow(1, 0, weight.numel() / weight.size(0)).reshape(weight.shape).contiguous() : null;
+        List<Tensor?> results = [inputGradient, weightGradient];
+        if (bias is not null)
+        {
+            results.Add(wanted[2] ? rowGradient.select(1, rowGradient.size(1) - 1).contiguous() : null);
+        }
+
+        return results;
+    }
+
+    private static Tensor Columns(Tensor input, Tensor weight, Tensor? bias, ConvolutionGeometry geometry)
+    {
+        var columns = geometry.Unfold(input, weight);
+        return bias is null ? columns : nn.functional.pad(columns, [0, 0, 0, 1], value: 1);
+    }
+
+    private static IEnumerable<(long First, long Count)> Pieces(Tensor input, Tensor weight, Tensor output)
+    {
+        var (batch, positions) = (input.size(0), output.size(2) * output.size(3));
+        var count = Math.Max(1, PieceElements / Math.Max(1, positions * (weight.size(0) + weight.numel() / Math.Max(1, weight.size(0)))));
+        for (var first = 0L; first < batch; first += count)
+        {
+            yield return (first, Math.Min(count, batch - first));
+        }
+    }
+}
