@@ -15,5 +15,10 @@ switch (args)
         return SoakCommand.Run(rest);
 }
 
+if (args is [CompareAlgorithmsCommand.Name, .. var others])
+{
+    return CompareAlgorithmsCommand.Create().Parse(others).Invoke();
+}
+
 BenchmarkSwitcher.FromAssembly(typeof(CompareCommand).Assembly).Run(BenchmarkConfig.Arguments(args), BenchmarkConfig.For(args));
 return 0;

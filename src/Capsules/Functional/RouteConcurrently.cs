@@ -4,13 +4,13 @@ namespace Capsules;
 
 public static partial class Functional
 {
-    /// <summary>Routes through several layers at once: in every pass each layer is updated from what its neighbours were before it.</summary>
+    /// <summary>Routes through several layers at once: each pass updates each layer from what its neighbours were before it.</summary>
     /// <remarks>
     /// <para>The first pass goes through the layers in order, with uniform coupling. In each later pass all layers are updated from the
     /// input capsules and output capsules of the pass before. Sequential routing instead finishes one layer's iterations before the
     /// next layer begins, which is what the layers do when they are simply called in order.</para>
-    /// <para>Tsai, Srivastava, Goh, Salakhutdinov, "Capsules with Inverted Dot-Product Attention Routing", 2020, section 4 and
-    /// algorithm 2. https://arxiv.org/abs/2002.04764</para>
+    /// <para>Tsai, Srivastava, Goh, Salakhutdinov, "Capsules with Inverted Dot-Product Attention Routing", 2020.
+    /// https://arxiv.org/abs/2002.04764</para>
     /// <code>var classes = F.route_concurrently(capsules, 2, first.Update, second.Update);</code>
     /// </remarks>
     /// <param name="input">The input capsules of the first layer.</param>
@@ -43,7 +43,11 @@ public static partial class Functional
         {
             // A state needs as many further passes as there are layers above it to be felt in the result: later ones are not made.
             var lowest = updates.Length - (iterations - pass);
-            states = [.. updates.Select((update, layer) => layer < lowest ? states[layer] : update(layer == 0 ? input : states[layer - 1], states[layer]))];
+            states =
+            [
+                .. updates.Select((update, layer) =>
+                    layer < lowest ? states[layer] : update(layer == 0 ? input : states[layer - 1], states[layer])),
+            ];
         }
 
         return states[^1].MoveToOuterDisposeScope();

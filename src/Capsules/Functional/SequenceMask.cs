@@ -17,7 +17,8 @@ public static partial class Functional
         if (counts.dtype != ScalarType.Int64)
         {
             throw new ArgumentException(
-                $"{nameof(sequence_mask)} expected counts of dtype Int64, but got {counts.dtype}. Convert them with counts.to(torch.int64).", nameof(counts));
+                $"{nameof(sequence_mask)} expected counts of dtype Int64, but got {counts.dtype}. Convert them with counts.to(torch.int64).",
+                nameof(counts));
         }
 
         ShapeGuard.Range(nameof(sequence_mask), counts, nameof(counts), 0, capsules, $"for {capsules} capsules");

@@ -6,8 +6,8 @@ namespace Capsules;
 /// <summary>A layer of capsules: every input capsule votes for every output capsule, and routing decides which votes count.</summary>
 /// <remarks>
 /// <para>u_hat_ij = u_i W_ij; (v, c) = routing(u_hat). Capsules (B, N, D) to capsules (B, J, E).</para>
-/// <para>State dict: <c>weight</c> (G, J, D, E), for matrix capsules (G, J, P, P), where G is N, or N / sharedPositions; <c>bias</c> (J, E) where there is one;
-/// <c>logits</c> (N, J) where they are learned; the routing's own parameters under <c>routing.</c>.</para>
+/// <para>State dict: <c>weight</c> (G, J, D, E), for matrix capsules (G, J, P, P), where G is N, or N / sharedPositions;
+/// <c>bias</c> (J, E) where there is one; <c>logits</c> (N, J) where they are learned; the routing's own parameters under <c>routing.</c>.</para>
 /// <para>Sabour, Frosst, Hinton, "Dynamic Routing Between Capsules", 2017, sections 2 and 4 (DigitCaps).
 /// https://arxiv.org/abs/1710.09829</para>
 /// </remarks>
@@ -83,7 +83,7 @@ public sealed class CapsuleLayer : nn.Module<Tensor, Tensor>
     /// <param name="learnedLogits">Whether the initial routing logits are a parameter. Default: false.</param>
     /// <param name="sharedPositions">How many consecutive input capsules share their matrices, a divisor of N. Default: 1.</param>
     /// <param name="preset">
-    /// Initialisation, as in the other constructor. With routings that take means of votes, weighted by activations,
+    /// Initialisation, as in the other constructor; where the routing's initial coupling is not 1 / J, that takes its place. With routings that take means of votes, weighted by activations,
     /// <see cref="Preset.Paper"/> draws with standard deviation 1 / sqrt(E), which makes a vote as long as an input capsule.
     /// </param>
     /// <param name="kind">
@@ -136,7 +136,8 @@ public sealed class CapsuleLayer : nn.Module<Tensor, Tensor>
         _transform.CheckUse(routing, RoutingInputs.Bias, bias == true, nameof(bias));
         _transform.CheckUse(routing, RoutingInputs.Logits, learnedLogits, nameof(learnedLogits));
         (InCapsules, InDim, OutCapsules, OutDim) = (inCapsules, inDim, outCapsules, outDim);
-        weight = Initialize.Parameter([inCapsules / sharedPositions, outCapsules, .. _transform.MatrixShape], device, dtype, w => DrawWeight(w, routing, preset));
+        weight = Initialize.Parameter([inCapsules / sharedPositions, outCapsules, .. _transform.MatrixShape], device, dtype,
+            w => DrawWeight(w, routing, preset));
         this.bias = bias ?? (preset == Preset.OfficialCode && routing.Uses.HasFlag(RoutingInputs.Bias))
             ? Initialize.Parameter([outCapsules, outDim], device, dtype, b => nn.init.constant_(b, preset == Preset.OfficialCode ? 0.1 : 0))
             : null;
@@ -192,7 +193,8 @@ public sealed class CapsuleLayer : nn.Module<Tensor, Tensor>
     /// </returns>
     /// <exception cref="ArgumentException">A shape, dtype or device does not fit.</exception>
     /// <exception cref="NotSupportedException">The routing has no use for an argument that was given.</exception>
-    public RoutingResult Route(Tensor input, Tensor? initialLogits = null, Tensor? activations = null, bool coupling = false, Tensor? mask = null)
+    public RoutingResult Route(
+        Tensor input, Tensor? initialLogits = null, Tensor? activations = null, bool coupling = false, Tensor? mask = null)
     {
         Check(input);
         if (initialLogits is not null)

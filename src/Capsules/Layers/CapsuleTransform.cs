@@ -22,7 +22,8 @@ internal sealed class CapsuleTransform
         if (kind == CapsuleKind.Matrix && (_side * _side != inDim || inDim != outDim))
         {
             throw new ArgumentException(
-                $"{owner} expected inDim and outDim to be the same square P * P for matrix capsules, but got {inDim} and {outDim}. A pose of 4 x 4 has 16.", nameof(outDim));
+                $"{owner} expected inDim and outDim to be the same square P * P for matrix capsules, but got {inDim} and {outDim}. " +
+                "A pose of 4 x 4 has 16.", nameof(outDim));
         }
     }
 
@@ -30,14 +31,15 @@ internal sealed class CapsuleTransform
     public long[] MatrixShape { get; }
 
     /// <summary>
-    /// Draws initial weights from a normal distribution. For routings that sum votes: standard deviation J / sqrt(N E), with which an
-    /// output's input is as long as an input capsule under uniform coupling. For those that take means, weighted by activations:
+    /// Draws initial weights from a normal distribution. For routings that sum votes: standard deviation 1 / (c sqrt(N E)), c being
+    /// the initial coupling, mostly 1 / J, with which an output's input is as long as an input capsule under it. For those that take means, weighted by activations:
     /// 1 / sqrt(E), with which a vote is. For matrices, whose rows are transformed one by one, E is P.
     /// </summary>
     public void Draw(Tensor weight, Routing routing, long inCapsules, long outCapsules)
     {
         var perVote = 1 / Math.Sqrt(MatrixShape[1]);
-        nn.init.normal_(weight, 0, routing.Uses.HasFlag(RoutingInputs.Activations) ? perVote : perVote * outCapsules / Math.Sqrt(inCapsules));
+        var averages = routing.Uses.HasFlag(RoutingInputs.Activations);
+        nn.init.normal_(weight, 0, averages ? perVote : perVote / (routing.InitialCoupling(outCapsules) * Math.Sqrt(inCapsules)));
     }
 
     /// <summary>The votes of capsules (B, N, D) through matrices (G, J, D, E) or (G, J, P, P).</summary>
@@ -80,7 +82,8 @@ internal sealed class CapsuleTransform
     {
         if (wanted && !routing.Uses.HasFlag(input))
         {
-            throw new ArgumentException($"{_owner}'s routing, {routing.GetName()}, does not use {argument}. Make the layer with {argument}: false.", argument);
+            throw new ArgumentException(
+                $"{_owner}'s routing, {routing.GetName()}, does not use {argument}. Make the layer with {argument}: false.", argument);
         }
     }
 

@@ -37,7 +37,7 @@ public sealed class ClassCapsuleLayer : nn.Module<Tensor, Tensor>
     /// <param name="coordinateAddition">Whether positions are added to votes; for matrices of 2 x 2 or more. Default: false.</param>
     /// <param name="positions">
     /// About how many positions the grids have, at least 1, for the initial weights of routings that sum votes: standard deviation
-    /// J / sqrt(positions * T * E). Those that use activations take means, and draw with 1 / sqrt(E). E is P for matrices. Default: 1.
+    /// 1 / (c sqrt(positions * T * E)), c being their initial coupling, mostly 1 / J. Those that use activations take means, and draw with 1 / sqrt(E). E is P for matrices. Default: 1.
     /// </param>
     /// <param name="kind">Vectors (default) or matrices.</param>
     /// <param name="bias">Whether there is a bias (J, E), zero at first. Default: false.</param>
@@ -71,7 +71,8 @@ public sealed class ClassCapsuleLayer : nn.Module<Tensor, Tensor>
         if (coordinateAddition && (kind != CapsuleKind.Matrix || outDim < 4))
         {
             throw new ArgumentException(
-                "ClassCapsuleLayer adds coordinates to the last column of vote matrices of 2 x 2 or more. Use kind: CapsuleKind.Matrix, or no coordinate addition.",
+                "ClassCapsuleLayer adds coordinates to the last column of vote matrices of 2 x 2 or more. " +
+                "Use kind: CapsuleKind.Matrix, or no coordinate addition.",
                 nameof(coordinateAddition));
         }
 
@@ -151,7 +152,8 @@ public sealed class ClassCapsuleLayer : nn.Module<Tensor, Tensor>
 
     private void Check(Tensor input)
     {
-        ShapeGuard.Shape(nameof(ClassCapsuleLayer), input, nameof(input), "B, T, H, W, D", [ShapeGuard.Any, InTypes, ShapeGuard.Any, ShapeGuard.Any, InDim],
+        ShapeGuard.Shape(nameof(ClassCapsuleLayer), input, nameof(input), "B, T, H, W, D",
+            [ShapeGuard.Any, InTypes, ShapeGuard.Any, ShapeGuard.Any, InDim],
             shape => shape.Length == 3 ? $"Capsules of a list become a grid by input.reshape(B, {InTypes}, H, W, {InDim})." : null);
         ShapeGuard.Like(nameof(ClassCapsuleLayer), input, nameof(input), weight, nameof(weight));
     }
@@ -167,7 +169,8 @@ public sealed class ClassCapsuleLayer : nn.Module<Tensor, Tensor>
     private Tensor Coordinates(Votes votes, long height, long width)
     {
         var side = _transform.MatrixShape[0];
-        var (rows, columns) = (Centres(height).reshape(-1, 1, 1).expand(height, width, 1), Centres(width).reshape(1, -1, 1).expand(height, width, 1));
+        var rows = Centres(height).reshape(-1, 1, 1).expand(height, width, 1);
+        var columns = Centres(width).reshape(1, -1, 1).expand(height, width, 1);
         var gap = Gap(side - 1);
         return cat([gap, rows, gap, columns, Gap(OutDim - 2 * side)], dim: -1).expand(InTypes, height, width, OutDim).reshape(-1, OutDim);
 

@@ -43,7 +43,8 @@ public sealed class ConvCapsuleLayer : GridCapsuleLayer
         bool bias = false,
         Device? device = null,
         ScalarType? dtype = null)
-        : this(inTypes, inDim, outTypes, outDim, routing, (kernelSize, kernelSize), (stride, stride), (padding, padding), (dilation, dilation), kind, bias, device, dtype)
+        : this(inTypes, inDim, outTypes, outDim, routing,
+            (kernelSize, kernelSize), (stride, stride), (padding, padding), (dilation, dilation), kind, bias, device, dtype)
     {
     }
 
@@ -77,8 +78,8 @@ public sealed class ConvCapsuleLayer : GridCapsuleLayer
         bool bias = false,
         Device? device = null,
         ScalarType? dtype = null)
-        : base(nameof(ConvCapsuleLayer), "H, W", inTypes, inDim, outTypes, outDim, routing, name => new KernelGrid(name,
-            [kernelSize.Height, kernelSize.Width], [stride.Height, stride.Width], [padding.Height, padding.Width], [dilation.Height, dilation.Width]),
+        : base(nameof(ConvCapsuleLayer), "H, W", inTypes, inDim, outTypes, outDim, routing,
+            name => new KernelGrid(name, Pair(kernelSize), Pair(stride), Pair(padding), Pair(dilation)),
             kind, bias, device, dtype)
     {
     }
@@ -89,4 +90,6 @@ public sealed class ConvCapsuleLayer : GridCapsuleLayer
     /// <returns>H' and W'.</returns>
     /// <exception cref="ArgumentException">The grid is smaller than the kernel.</exception>
     public (long Height, long Width) OutputShape(long height, long width) => OutputGrid(height, width) is [var h, var w] ? (h, w) : default;
+
+    private static long[] Pair((long Height, long Width) size) => [size.Height, size.Width];
 }

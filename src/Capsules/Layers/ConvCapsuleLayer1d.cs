@@ -14,7 +14,9 @@ public sealed class ConvCapsuleLayer1d : GridCapsuleLayer
     /// <param name="inDim">D, their dimension; P * P for matrices.</param>
     /// <param name="outTypes">J, the output capsule types, at least 1.</param>
     /// <param name="outDim">E, their dimension; P * P for matrices.</param>
-    /// <param name="routing">The routing; it becomes part of this layer. Where it has sizes: inCapsules is kernel * T, outCapsules J, outDim E.</param>
+    /// <param name="routing">
+    /// The routing; it becomes part of this layer. Where it has sizes: inCapsules is kernel * T, outCapsules J, outDim E.
+    /// </param>
     /// <param name="kernelSize">The kernel's length, at least 1. Default: 3.</param>
     /// <param name="stride">The stride, at least 1. Default: 1.</param>
     /// <param name="padding">Absent capsules on both sides, at least 0. Default: 0.</param>

@@ -12,7 +12,8 @@ namespace Capsules;
 /// Bayes) see those at other positions too. Where the kernel leaves the grid, capsules are absent, as if masked.</para>
 /// <para>State dict: <c>weight</c> (kernel..., T, J, D, E), for matrix capsules (kernel..., T, J, P, P); <c>bias</c> (J, E) where there
 /// is one; the routing's own parameters under <c>routing.</c>. Weights are drawn from a normal distribution: standard deviation
-/// J / sqrt(N E) with N = kernel * T for routings that sum votes, 1 / sqrt(E) for those that use activations; E is P for matrices.</para>
+/// 1 / (c sqrt(N E)) with N = kernel * T for routings that sum votes, c being their initial coupling, mostly 1 / J; 1 / sqrt(E) for those
+/// that use activations; E is P for matrices.</para>
 /// </remarks>
 public abstract class GridCapsuleLayer : nn.Module<Tensor, Tensor>
 {
@@ -27,8 +28,8 @@ public abstract class GridCapsuleLayer : nn.Module<Tensor, Tensor>
     private readonly string _axes;
 
     private protected GridCapsuleLayer(
-        string name, string axes, long inTypes, long inDim, long outTypes, long outDim, Routing routing, Func<string, KernelGrid> grid, CapsuleKind kind, bool bias,
-        Device? device, ScalarType? dtype)
+        string name, string axes, long inTypes, long inDim, long outTypes, long outDim, Routing routing, Func<string, KernelGrid> grid,
+        CapsuleKind kind, bool bias, Device? device, ScalarType? dtype)
         : base(name)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(inTypes, 1);
@@ -71,7 +72,9 @@ public abstract class GridCapsuleLayer : nn.Module<Tensor, Tensor>
         return Route(input).Capsules.MoveToOuterDisposeScope();
     }
 
-    /// <summary>Turns capsules on a grid into capsules on the output's grid, with more said and more given back than <see cref="forward"/>.</summary>
+    /// <summary>
+    /// Turns capsules on a grid into capsules on the output's grid, with more said and more given back than <see cref="forward"/>.
+    /// </summary>
     /// <param name="input">Capsules (B, T, H, W, D), or (B, T, L, D), of the dtype and on the device of the weight.</param>
     /// <param name="activations">
     /// Activations (B, T, H, W) of the input capsules, for routings that use them. Default: the lengths of vector capsules; matrix
@@ -92,7 +95,8 @@ public abstract class GridCapsuleLayer : nn.Module<Tensor, Tensor>
         _transform.CheckMask(input, mask, $"B, T, {_axes}");
         activations = _transform.Activations(routing, input, activations, $"B, T, {_axes}");
         var map = _grid.Map(Grid(input));
-        var result = routing.Route(Votes(input, mask, map), bias, activations: activations is null ? null : Windows(activations.unsqueeze(-1), map).squeeze(-1), coupling: coupling);
+        var seen = activations is null ? null : Windows(activations.unsqueeze(-1), map).squeeze(-1);
+        var result = routing.Route(Votes(input, mask, map), bias, activations: seen, coupling: coupling);
         result = CapsuleTransform.As(result, input.dtype);
         return new RoutingResult(OnGrid(result.Capsules, map), result.Activations is { } a ? OnGrid(a, map) : null,
             result.Coupling?.reshape([input.size(0), .. map.Output, map.Offsets * InTypes, OutTypes])).MoveToOuterDisposeScope();
@@ -151,7 +155,8 @@ public abstract class GridCapsuleLayer : nn.Module<Tensor, Tensor>
             positions = cat([positions, zeros([batch, 1, types, entries], input.dtype, input.device)], dim: 1);
         }
 
-        return positions.index_select(1, tensor(map.InputOfEdge, device: input.device)).reshape(batch * map.Positions, map.Offsets * types, entries);
+        return positions.index_select(1, tensor(map.InputOfEdge, device: input.device))
+            .reshape(batch * map.Positions, map.Offsets * types, entries);
     }
 
     // (B * L, J, ...) to (B, J, grid, ...).

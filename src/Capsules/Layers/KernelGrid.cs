@@ -13,7 +13,9 @@ internal sealed class KernelGrid
     /// <param name="stride">Strides, at least 1.</param>
     /// <param name="padding">Padding, at least 0.</param>
     /// <param name="dilation">Dilation, at least 1.</param>
-    /// <param name="outputPadding">For a transposed kernel: what the output is longer at its end, less than the stride. Null: not transposed.</param>
+    /// <param name="outputPadding">
+    /// For a transposed kernel: what the output is longer at its end, less than the stride. Null: not transposed.
+    /// </param>
     public KernelGrid(string owner, long[] kernel, long[] stride, long[] padding, long[] dilation, long[]? outputPadding = null)
     {
         (_owner, _kernel, _stride, _padding, _dilation, _outputPadding) = (owner, kernel, stride, padding, dilation, outputPadding);
@@ -48,9 +50,10 @@ internal sealed class KernelGrid
             if (room < 0 || input[axis] < 1)
             {
                 throw new ArgumentException(_outputPadding is null
-                    ? $"{_owner}'s kernel {Text(_kernel)} with dilation {Text(_dilation)} does not fit on a grid of {Text(input)} with padding {Text(_padding)}. " +
-                      "Use a larger grid, a smaller kernel or more padding."
-                    : $"{_owner}'s padding {Text(_padding)} leaves nothing of a grid of {Text(input)}. Use less padding or a larger grid.", nameof(input));
+                    ? $"{_owner}'s kernel {Text(_kernel)} with dilation {Text(_dilation)} does not fit on a grid of {Text(input)} " +
+                      $"with padding {Text(_padding)}. Use a larger grid, a smaller kernel or more padding."
+                    : $"{_owner}'s padding {Text(_padding)} leaves nothing of a grid of {Text(input)}. Use less padding or a larger grid.",
+                    nameof(input));
             }
 
             output[axis] = _outputPadding is null ? room / _stride[axis] + 1 : room + 1;

@@ -62,7 +62,8 @@ public sealed class MatrixPrimaryCapsule : nn.Module<Tensor, (Tensor Poses, Tens
 
         var channels = capsuleTypes * (poseSize * poseSize + 1);
         var fanIn = inChannels * kernelSize * kernelSize;
-        weight = Initialize.Parameter([channels, inChannels, kernelSize, kernelSize], device, dtype, w => Initialize.Weight(w, Preset.Paper, 0, fanIn));
+        weight = Initialize.Parameter([channels, inChannels, kernelSize, kernelSize], device, dtype,
+            w => Initialize.Weight(w, Preset.Paper, 0, fanIn));
         this.bias = bias ? Initialize.Parameter([channels], device, dtype, b => Initialize.Bias(b, Preset.Paper, fanIn)) : null;
         if (batchNorm)
         {
@@ -91,7 +92,8 @@ public sealed class MatrixPrimaryCapsule : nn.Module<Tensor, (Tensor Poses, Tens
     /// <param name="width">W, the input's width.</param>
     /// <returns>h and w.</returns>
     /// <exception cref="ArgumentException">The image is smaller than the kernel.</exception>
-    public (long Height, long Width) OutputShape(long height, long width) => _grid.OutputSize([height, width]) is [var h, var w] ? (h, w) : default;
+    public (long Height, long Width) OutputShape(long height, long width) =>
+        _grid.OutputSize([height, width]) is [var h, var w] ? (h, w) : default;
 
     /// <summary>Turns images or feature maps into capsules.</summary>
     /// <param name="input">Images or feature maps (B, C, H, W), of the dtype and on the device of the weight.</param>
@@ -99,7 +101,8 @@ public sealed class MatrixPrimaryCapsule : nn.Module<Tensor, (Tensor Poses, Tens
     /// <exception cref="ArgumentException">The shape, dtype or device does not fit, or the image is smaller than the kernel.</exception>
     public override (Tensor Poses, Tensor Activations) forward(Tensor input)
     {
-        ShapeGuard.Shape(nameof(MatrixPrimaryCapsule), input, nameof(input), "B, C, H, W", [ShapeGuard.Any, InChannels, ShapeGuard.Any, ShapeGuard.Any]);
+        ShapeGuard.Shape(nameof(MatrixPrimaryCapsule), input, nameof(input), "B, C, H, W",
+            [ShapeGuard.Any, InChannels, ShapeGuard.Any, ShapeGuard.Any]);
         ShapeGuard.Like(nameof(MatrixPrimaryCapsule), input, nameof(input), weight, nameof(weight));
         var (h, w) = OutputShape(input.size(2), input.size(3));
 

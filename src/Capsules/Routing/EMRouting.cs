@@ -40,7 +40,13 @@ public sealed class EMRouting : Routing
     /// <param name="dtype">The dtype. Default: float32.</param>
     /// <exception cref="ArgumentOutOfRangeException">A number is out of its range.</exception>
     /// <exception cref="ArgumentException">The dtype is not floating-point.</exception>
-    public EMRouting(long outCapsules, int iterations = 3, double finalLambda = 0.01, bool normalizeCost = false, Device? device = null, ScalarType? dtype = null)
+    public EMRouting(
+        long outCapsules,
+        int iterations = 3,
+        double finalLambda = 0.01,
+        bool normalizeCost = false,
+        Device? device = null,
+        ScalarType? dtype = null)
         : base(nameof(EMRouting))
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(outCapsules, 1);
@@ -74,7 +80,8 @@ public sealed class EMRouting : Routing
     public override RoutingInputs Uses => RoutingInputs.Activations;
 
     /// <inheritdoc/>
-    public override RoutingResult Route(Votes votes, Tensor? bias = null, Tensor? logits = null, Tensor? activations = null, bool coupling = false)
+    public override RoutingResult Route(
+        Votes votes, Tensor? bias = null, Tensor? logits = null, Tensor? activations = null, bool coupling = false)
     {
         CheckArguments(votes, bias, logits, activations);
         CheckOutputs(votes, beta_a.size(0));

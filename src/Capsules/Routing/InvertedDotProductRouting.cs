@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace Capsules;
 
-/// <summary>Inverted dot-product attention routing: output capsules compete for input capsules by scalar products, and are normalised.</summary>
+/// <summary>Inverted dot-product attention routing: output capsules compete for inputs by scalar products, and are normalised.</summary>
 /// <remarks>
 /// <para>First pass: p_j = LayerNorm(sum_i u_hat_ij / J). Each later pass: a_ij = the scalar product of p_j and u_hat_ij, over sqrt(E);
 /// c_i = softmax over output capsules j of a_i; p_j = LayerNorm(sum_i c_ij u_hat_ij). Votes are never built.</para>
@@ -11,7 +11,7 @@ namespace Capsules;
 /// <para><see cref="Route"/> is the sequential form: one layer's passes after another's. The concurrent form, in which all layers are
 /// updated in every pass, is <see cref="Functional.route_concurrently"/>.</para>
 /// <para>State dict: <c>weight</c> and <c>bias</c> (E) of the layer normalisation.</para>
-/// <para>Tsai, Srivastava, Goh, Salakhutdinov, "Capsules with Inverted Dot-Product Attention Routing", 2020, section 3 and algorithm 1.
+/// <para>Tsai, Srivastava, Goh, Salakhutdinov, "Capsules with Inverted Dot-Product Attention Routing", 2020, section 3.
 /// https://arxiv.org/abs/2002.04764. Epsilon and dropout before the normalisation are those of the authors' code.</para>
 /// </remarks>
 public sealed class InvertedDotProductRouting : Routing
@@ -55,7 +55,8 @@ public sealed class InvertedDotProductRouting : Routing
     public double Dropout { get; }
 
     /// <inheritdoc/>
-    public override RoutingResult Route(Votes votes, Tensor? bias = null, Tensor? logits = null, Tensor? activations = null, bool coupling = false)
+    public override RoutingResult Route(
+        Votes votes, Tensor? bias = null, Tensor? logits = null, Tensor? activations = null, bool coupling = false)
     {
         CheckArguments(votes, bias, logits, activations);
         using var scope = NewDisposeScope();
@@ -67,7 +68,7 @@ public sealed class InvertedDotProductRouting : Routing
             outputs = Normalised(votes, votes.WeightedSum(c));
         }
 
-        c = coupling ? votes.Present(c ?? Functional.Times(ones([votes.Batch, votes.InCapsules, votes.OutCapsules], votes.Dtype, votes.Device), 1.0 / votes.OutCapsules)) : null;
+        c = !coupling ? null : c is null ? votes.UniformCoupling(1.0 / votes.OutCapsules) : votes.Present(c);
         return new RoutingResult(outputs, coupling: c).MoveToOuterDisposeScope();
     }
 

@@ -8,8 +8,8 @@ namespace Capsules;
 /// s_j = sum_i c_ij u_hat_ij + bias_j; at last v_j = squash(s_j). Unlike in <see cref="DynamicRouting"/>, logits are not
 /// accumulated, and centres are not squashed in between.</para>
 /// <para>With <see cref="CapsuleSimilarity.Dot"/> votes are never built; the other similarities need each vote's length.</para>
-/// <para>leftthomas/CapsuleLayer (package capsule-layer), k_means_routing, which has no paper. Zhang, Zhou, Wu, "Fast Dynamic Routing
-/// Based on Weighted Kernel Density Estimation", 2018, derives routing from clustering.</para>
+/// <para>leftthomas/CapsuleLayer (package capsule-layer), k_means_routing, which has no paper. Zhang et al., "Fast Dynamic Routing
+/// Based on Weighted Kernel Density Estimation", 2018, derive routing from clustering. https://arxiv.org/abs/1805.10807</para>
 /// </remarks>
 public sealed class KMeansRouting : Routing
 {
@@ -36,7 +36,8 @@ public sealed class KMeansRouting : Routing
     public override RoutingInputs Uses => RoutingInputs.Bias;
 
     /// <inheritdoc/>
-    public override RoutingResult Route(Votes votes, Tensor? bias = null, Tensor? logits = null, Tensor? activations = null, bool coupling = false)
+    public override RoutingResult Route(
+        Votes votes, Tensor? bias = null, Tensor? logits = null, Tensor? activations = null, bool coupling = false)
     {
         CheckArguments(votes, bias, logits, activations);
         using var scope = NewDisposeScope();

@@ -102,7 +102,8 @@ public sealed class LinearVotes : Votes
         if (groups == 0 || capsules % groups != 0)
         {
             throw new ArgumentException(
-                $"{owner} expected weight for as many groups as divide the {capsules} input capsules, but got {ShapeGuard.Text(weight.shape)} with {groups} groups.",
+                $"{owner} expected weight for as many groups as divide the {capsules} input capsules, " +
+                $"but got {ShapeGuard.Text(weight.shape)} with {groups} groups.",
                 nameof(weight));
         }
     }

@@ -44,7 +44,12 @@ public sealed class MaxMinRouting : Routing
     public override RoutingInputs Uses => RoutingInputs.Bias;
 
     /// <inheritdoc/>
-    public override RoutingResult Route(Votes votes, Tensor? bias = null, Tensor? logits = null, Tensor? activations = null, bool coupling = false)
+    /// <remarks>The larger bound: J times that of a softmax, with whose initial weights all outputs would saturate.</remarks>
+    public override double InitialCoupling(long outCapsules) => Math.Max(Math.Abs(Upper), Math.Abs(Lower));
+
+    /// <inheritdoc/>
+    public override RoutingResult Route(
+        Votes votes, Tensor? bias = null, Tensor? logits = null, Tensor? activations = null, bool coupling = false)
     {
         CheckArguments(votes, bias, logits, activations);
         using var scope = NewDisposeScope();
@@ -58,7 +63,7 @@ public sealed class MaxMinRouting : Routing
             v = Squashed(votes.WeightedSum(c), bias);
         }
 
-        c = coupling ? votes.Present(c ?? Functional.Times(ones([votes.Batch, votes.InCapsules, votes.OutCapsules], votes.Dtype, votes.Device), Upper)) : null;
+        c = !coupling ? null : c is null ? votes.UniformCoupling(Upper) : votes.Present(c);
         return new RoutingResult(v, coupling: c).MoveToOuterDisposeScope();
     }
 

@@ -21,16 +21,25 @@ public abstract class Routing : nn.Module
     /// <summary>What the algorithm uses beside votes. Default: nothing.</summary>
     public virtual RoutingInputs Uses => RoutingInputs.None;
 
+    /// <summary>
+    /// The coupling coefficient before any agreement, by which layers scale their initial weights. Default: 1 / J, uniform coupling. Of no
+    /// account for algorithms that use activations and take means.
+    /// </summary>
+    /// <param name="outCapsules">J, the output capsules.</param>
+    /// <returns>A positive number.</returns>
+    public virtual double InitialCoupling(long outCapsules) => 1.0 / outCapsules;
+
     /// <summary>Routes votes to output capsules.</summary>
     /// <param name="votes">The votes of the input capsules.</param>
     /// <param name="bias">A bias (J, E) on every output capsule's input, or null.</param>
     /// <param name="logits">Initial routing logits (N, J) or (B, N, J), the log priors of the coupling, or null for zero.</param>
-    /// <param name="activations">Activations (B, N) of the input capsules, for algorithms that use them, where null is 1; null elsewhere.</param>
+    /// <param name="activations">Activations (B, N) of the input capsules, for algorithms that use them, which take null for 1.</param>
     /// <param name="coupling">Whether the coupling coefficients are wanted. Default: false.</param>
     /// <returns>The output capsules in the dtype of the votes; the tensors belong to the caller's dispose scope.</returns>
     /// <exception cref="ArgumentException">A shape, dtype or device does not fit the votes.</exception>
     /// <exception cref="NotSupportedException">The algorithm has no use for an argument that was given.</exception>
-    public abstract RoutingResult Route(Votes votes, Tensor? bias = null, Tensor? logits = null, Tensor? activations = null, bool coupling = false);
+    public abstract RoutingResult Route(
+        Votes votes, Tensor? bias = null, Tensor? logits = null, Tensor? activations = null, bool coupling = false);
 
     /// <summary>
     /// One pass of an algorithm whose only state is its output capsules: what concurrent routing over several layers is made of
@@ -87,16 +96,14 @@ public abstract class Routing : nn.Module
         }
     }
 
-    /// <summary>Throws unless the votes are for as many output capsules of as many dimensions as the algorithm was made for.</summary>
-    private protected void CheckOutputs(Votes votes, long outCapsules, long? outDim = null)
+    /// <summary>Throws unless the votes are for as many output capsules as the algorithm was made for.</summary>
+    private protected void CheckOutputs(Votes votes, long outCapsules)
     {
-        if (votes.OutCapsules != outCapsules || (outDim is { } dim && votes.OutDim != dim))
+        if (votes.OutCapsules != outCapsules)
         {
-            var (expected, actual) = outDim is null
-                ? ($"{outCapsules}", $"{votes.OutCapsules}")
-                : ($"{outCapsules} of {outDim} entries", $"{votes.OutCapsules} of {votes.OutDim}");
             throw new ArgumentException(
-                $"{GetName()} was made for {expected} output capsules, but the votes are for {actual}. Make it with the sizes of its layer.", nameof(votes));
+                $"{GetName()} was made for {outCapsules} output capsules, but the votes are for {votes.OutCapsules}. Make it with the sizes of its layer.",
+                nameof(votes));
         }
     }
 

@@ -41,7 +41,9 @@ public sealed class RoutingResult : IDisposable
         Coupling?.Dispose();
     }
 
-    internal RoutingResult MoveToOuterDisposeScope()
+    /// <summary>Moves all tensors of the result out of the current dispose scope: how an algorithm returns it.</summary>
+    /// <returns>This result.</returns>
+    public RoutingResult MoveToOuterDisposeScope()
     {
         Capsules.MoveToOuterDisposeScope();
         Activations?.MoveToOuterDisposeScope();

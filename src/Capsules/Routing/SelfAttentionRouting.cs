@@ -65,7 +65,7 @@ public sealed class SelfAttentionRouting : Routing
             agreement = Functional.Plus(agreement, Functional.Wide(logits));
         }
 
-        var c = votes.Softmax(agreement);      // over the OUTPUT capsules
+        var c = nn.functional.softmax(agreement, dim: -1);      // over the OUTPUT capsules
         c = prior is null ? c : Functional.Plus(c, Functional.Wide(prior));
         var s = votes.WeightedSum(c);
         s = bias is null ? s : Functional.Plus(s, Functional.Wide(bias));

@@ -11,7 +11,7 @@ namespace Capsules;
 /// <para>State dict: <c>weight</c> (G, D, J) and <c>bias</c> (G, J), zero at first: all couple alike. G is N, or divides N: then N / G
 /// consecutive input capsules share them.</para>
 /// <para>The activations (B, J) sum to 1: the paper trains with the negative log likelihood of their logarithms.</para>
-/// <para>Hahn, Pyeon, Kim, "Self-Routing Capsule Networks", 2019, equations 3 to 5, and its authors' code.</para>
+/// <para>Hahn, Pyeon, Kim, "Self-Routing Capsule Networks", 2019, section 3, and its authors' code.</para>
 /// </remarks>
 public sealed class SelfRouting : Routing
 {
@@ -50,7 +50,8 @@ public sealed class SelfRouting : Routing
 
     /// <inheritdoc/>
     /// <exception cref="ArgumentException">A shape does not fit, or the votes do not know their input capsules.</exception>
-    public override RoutingResult Route(Votes votes, Tensor? bias = null, Tensor? logits = null, Tensor? activations = null, bool coupling = false)
+    public override RoutingResult Route(
+        Votes votes, Tensor? bias = null, Tensor? logits = null, Tensor? activations = null, bool coupling = false)
     {
         CheckArguments(votes, bias, logits, activations);
         var groups = weight.size(0);

@@ -24,7 +24,8 @@ internal sealed class SharedParents
     /// <param name="offsets">K, the kernel offsets.</param>
     public SharedParents(long[] inputOfEdge, long inputs, long offsets)
     {
-        var edgesOfInput = Enumerable.Range(0, inputOfEdge.Length).GroupBy(edge => inputOfEdge[edge]).ToDictionary(group => group.Key, group => group.ToArray());
+        var edgesOfInput = Enumerable.Range(0, inputOfEdge.Length).GroupBy(edge => inputOfEdge[edge])
+            .ToDictionary(group => group.Key, group => group.ToArray());
         var most = edgesOfInput.Where(pair => pair.Key != inputs).Select(pair => pair.Value.Length).DefaultIfEmpty(1).Max();
         (_edges, _offsets, _inputs, _slots) = (inputOfEdge.Length, offsets, inputs, inputs * most);
         _edgeOfSlot = [.. Enumerable.Repeat(_edges, (int)_slots)];
@@ -55,11 +56,13 @@ internal sealed class SharedParents
         var (batch, types) = (logits.size(0) / positions, logits.size(1) / _offsets);
         var edges = logits.reshape(batch, positions, _offsets, types, outputs).permute(0, 3, 4, 1, 2).reshape(batch, types, outputs, _edges);
         var slots = WithColumn(edges, Gap).index_select(-1, tensor(_edgeOfSlot, device: logits.device));
-        var parents = slots.reshape(batch, types, outputs, _inputs, Most).transpose(2, 3).reshape(batch, types, _inputs, outputs * Most);      // (B, T, S, J * M)
+        slots = slots.reshape(batch, types, outputs, _inputs, Most).transpose(2, 3);
+        var parents = slots.reshape(batch, types, _inputs, outputs * Most);
         var shares = nn.functional.softmax(parents, dim: -1);
         slots = shares.reshape(batch, types, _inputs, outputs, Most).transpose(2, 3).reshape(batch, types, outputs, _slots);
         edges = WithColumn(slots, 0).index_select(-1, tensor(_slotOfEdge, device: logits.device));
-        return edges.reshape(batch, types, outputs, positions, _offsets).permute(0, 3, 4, 1, 2).reshape(logits.shape).MoveToOuterDisposeScope();
+        return edges.reshape(batch, types, outputs, positions, _offsets).permute(0, 3, 4, 1, 2).reshape(logits.shape)
+            .MoveToOuterDisposeScope();
     }
 
     private static Tensor WithColumn(Tensor x, double value) =>

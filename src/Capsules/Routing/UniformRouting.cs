@@ -20,14 +20,14 @@ public sealed class UniformRouting : Routing
     public override RoutingInputs Uses => RoutingInputs.Bias;
 
     /// <inheritdoc/>
-    public override RoutingResult Route(Votes votes, Tensor? bias = null, Tensor? logits = null, Tensor? activations = null, bool coupling = false)
+    public override RoutingResult Route(
+        Votes votes, Tensor? bias = null, Tensor? logits = null, Tensor? activations = null, bool coupling = false)
     {
         CheckArguments(votes, bias, logits, activations);
         using var scope = NewDisposeScope();
         var share = 1.0 / votes.OutCapsules;
         var s = Functional.Times(votes.Sum(), share);
         var v = Functional.squash(bias is null ? s : Functional.Plus(s, Functional.Wide(bias)));
-        var c = coupling ? votes.Present(Functional.Times(ones([votes.Batch, votes.InCapsules, votes.OutCapsules], votes.Dtype, votes.Device), share)) : null;
-        return new RoutingResult(v, coupling: c).MoveToOuterDisposeScope();
+        return new RoutingResult(v, coupling: coupling ? votes.UniformCoupling(share) : null).MoveToOuterDisposeScope();
     }
 }

@@ -18,7 +18,7 @@ namespace Capsules;
 /// <c>activation_norm</c>, which have no parameters. In training mode the normalisations take their statistics from the batch, so
 /// samples are not independent of each other; after <c>eval()</c> they are.</para>
 /// <para>Builds the votes: a variance needs each of them.</para>
-/// <para>Ribeiro, Leontidis, Kollias, "Capsule Routing via Variational Bayes", 2020, algorithm 1. https://arxiv.org/abs/1905.11455.
+/// <para>Ribeiro, Leontidis, Kollias, "Capsule Routing via Variational Bayes", 2020. https://arxiv.org/abs/1905.11455.
 /// The normalisations are those of the authors' code, which exponentiates where this takes a softmax.</para>
 /// </remarks>
 public sealed class VariationalBayesRouting : Routing
@@ -71,7 +71,8 @@ public sealed class VariationalBayesRouting : Routing
 
     /// <inheritdoc/>
     /// <exception cref="ArgumentException">A shape does not fit, or a batch of one is to be normalised in training mode.</exception>
-    public override RoutingResult Route(Votes votes, Tensor? bias = null, Tensor? logits = null, Tensor? activations = null, bool coupling = false)
+    public override RoutingResult Route(
+        Votes votes, Tensor? bias = null, Tensor? logits = null, Tensor? activations = null, bool coupling = false)
     {
         CheckArguments(votes, bias, logits, activations);
         CheckOutputs(votes, beta_a.size(0));
@@ -86,7 +87,7 @@ public sealed class VariationalBayesRouting : Routing
         using var scope = NewDisposeScope();
         var v = votes.Materialize();      // (B, N, J, E)
         var a = votes.Weights(activations).unsqueeze(-1);
-        var r = Functional.Times(ones([votes.Batch, votes.InCapsules, votes.OutCapsules], votes.Dtype, votes.Device), 1.0 / votes.OutCapsules);
+        var r = votes.UniformCoupling(1.0 / votes.OutCapsules);
         for (var t = 1; ; t++)
         {
             var posterior = Posterior.Of(v, r * a);
@@ -94,8 +95,9 @@ public sealed class VariationalBayesRouting : Routing
             {
                 var entropy = posterior.ExpectedShare.exp() * posterior.Entropy;
                 var logit = Functional.Minus(beta_a.to_type(v.dtype), Functional.Plus(entropy, beta_u.to_type(v.dtype)));
-                return new RoutingResult(Normalised(pose_norm, posterior.Mean), Normalised(activation_norm, logit).sigmoid(), coupling ? votes.Present(r) : null)
-                    .MoveToOuterDisposeScope();
+                var poses = Normalised(pose_norm, posterior.Mean);
+                var activation = Normalised(activation_norm, logit).sigmoid();
+                return new RoutingResult(poses, activation, coupling ? votes.Present(r) : null).MoveToOuterDisposeScope();
             }
 
             r = votes.Softmax(posterior.LogResponsibility(v));

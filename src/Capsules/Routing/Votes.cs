@@ -99,6 +99,13 @@ public abstract class Votes
         return Present(weights).MoveToOuterDisposeScope();
     }
 
+    /// <summary>Coupling coefficients that are all the same, 0 for absent input capsules.</summary>
+    internal Tensor UniformCoupling(double coefficient)
+    {
+        using var scope = NewDisposeScope();
+        return Present(Functional.Times(ones([Batch, InCapsules, OutCapsules], Dtype, Device), coefficient)).MoveToOuterDisposeScope();
+    }
+
     /// <summary>Sets the rows of absent input capsules to zero, whatever they hold.</summary>
     /// <param name="rows">A tensor (B, N) or (B, N, ...).</param>
     /// <returns>A tensor of the same shape.</returns>

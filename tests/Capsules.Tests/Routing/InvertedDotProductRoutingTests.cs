@@ -8,6 +8,9 @@ public class InvertedDotProductRoutingTests : RoutingContract
 
     internal override bool IsLazy => true;
 
+    // The paper's classifier is one linear layer for all classes; of normalised capsules, any fixed direction will do.
+    internal override Tensor Scores(RoutingResult result) => result.Capsules.select(-1, 0);
+
     [Theory]
     [InlineData(1, new[] { 1.414157, -.707078, -.707078, -1.267313, .090522, 1.176791 })]
     [InlineData(2, new[] { 1.413453, -.745623, -.667831, -1.272646, .102638, 1.170007 })]

@@ -11,6 +11,9 @@ public abstract class RoutingContract
     /// <summary>The algorithm in float64 and, where it matters, in evaluation mode, for N input capsules sharing one set of weights.</summary>
     internal abstract Capsules.Routing Make(long inDim, long outCapsules, long outDim);
 
+    /// <summary>The same with weights of its own for each of N input capsules, where it has any.</summary>
+    internal virtual Capsules.Routing MakeUntied(long inCapsules, long inDim, long outCapsules, long outDim) => Make(inDim, outCapsules, outDim);
+
     /// <summary>Whether the algorithm gets by without the tensor of votes.</summary>
     internal abstract bool IsLazy { get; }
 
@@ -261,4 +264,33 @@ public abstract class RoutingContract
         layer.state_dict().Keys.Where(key => key.StartsWith("routing.", StringComparison.Ordinal)).Should()
             .BeEquivalentTo(Make().state_dict().Keys.Select(key => "routing." + key));
     }
+
+    // Noisy patterns of long input capsules, one a class: 60 steps of Adam from the default initialisation.
+    [Fact]
+    public void Route_InALayer_LearnsASmallTask()
+    {
+        using var scope = NewDisposeScope();
+        using var layer = new CapsuleLayer(32, 4, 4, 4, MakeUntied(32, 4, 4, 4), dtype: float64);
+        layer.to(float32);
+        layer.train();
+        using var optimizer = optim.Adam(layer.parameters(), 0.02);
+        var (patterns, labels) = (randn(4, 32, 4), arange(16) % 4);
+        var accuracy = 0f;
+        for (var step = 0; step < 60; step++)
+        {
+            using var inner = NewDisposeScope();
+            var inputs = nn.functional.normalize(patterns.index_select(0, labels) + randn(16, 32, 4), dim: -1) * 0.9;
+            optimizer.zero_grad();
+            var scores = Scores(layer.Route(inputs));
+            nn.functional.cross_entropy(scores, labels).backward();
+            optimizer.step();
+            accuracy = scores.argmax(1).eq(labels).to(float32).mean().item<float>();
+        }
+
+        accuracy.Should().BeGreaterThan(0.95f);
+    }
+
+    /// <summary>Class scores (B, J) of a result: what the algorithm's paper makes of its capsules.</summary>
+    internal virtual Tensor Scores(RoutingResult result) =>
+        result.Activations is { } activations ? (activations + 1e-9).log() : 10 * Capsules.Functional.length(result.Capsules);
 }

@@ -6,12 +6,15 @@ public class SelfRoutingTests : RoutingContract
 {
     internal override Capsules.Routing Make(long inDim, long outCapsules, long outDim) => new SelfRouting(1, inDim, outCapsules, dtype: float64);
 
+    internal override Capsules.Routing MakeUntied(long inCapsules, long inDim, long outCapsules, long outDim) =>
+        new SelfRouting(inCapsules, inDim, outCapsules, dtype: float64);
+
     internal override bool IsLazy => true;
 
     [Theory]
     [InlineData(6)]
     [InlineData(2)]
-    public void SelfRouting_OwnWeights_AreEquationsThreeToFive(long groups)
+    public void SelfRouting_OwnWeights_DecideCapsuleByCapsule(long groups)
     {
         using var scope = NewDisposeScope();
         using var routing = new SelfRouting(groups, 4, 3, dtype: float64);
