@@ -27,7 +27,7 @@ public static partial class Functional
         var a = Wide(activations);
         var labels = target.unsqueeze(1);                                                    // (B, 1)
         var others = OneHot(labels, a.size(1), ScalarType.Bool).logical_not();               // (B, J)
-        var excess = (a - a.gather(1, labels)).add(m).clamp_min(zero);                       // max(0, m - (a_t - a_j))
+        var excess = Plus(a, a.gather(1, labels).neg()).add(m).clamp_min(zero);              // max(0, m - (a_t - a_j))
         var loss = (excess.square() * others.to_type(a.dtype)).sum(dim: 1);
         return Reduce(loss, reduction).to_type(activations.dtype).MoveToOuterDisposeScope();
     }
