@@ -17,11 +17,13 @@ internal sealed class RooflineChart
     // The ends of both axes, powers of two around all points and the place where slope and ceiling meet.
     private readonly double _fewest, _most, _lowest, _highest;
 
+    private readonly List<(double X, double Y, string Anchor)> _labels = [];
+
     private RooflineChart(IReadOnlyList<PassResult> passes, double ceiling, double slope)
     {
         var perByte = passes.Select(PerByte).Append(ceiling / slope).ToList();
         var rates = passes.Select(pass => pass.Roofline.GigaflopPerSecond).Append(ceiling).ToList();
-        (_fewest, _most) = (Below(perByte.Min()), Above(perByte.Max()));
+        (_fewest, _most) = (Below(perByte.Min()) / 2, 2 * Above(perByte.Max()));      // room for labels on either side
         (_lowest, _highest) = (Below(Math.Min(rates.Min(), slope * _fewest)), Above(rates.Max()));
     }
 
@@ -46,9 +48,11 @@ internal sealed class RooflineChart
         var ridge = ceiling / slope;
         svg.AppendLine(Invariant($"<polyline fill='none' stroke='#444' stroke-width='2' points='{X(_fewest):f1},{Y(slope * _fewest):f1} {X(ridge):f1},{Y(ceiling):f1} {X(_most):f1},{Y(ceiling):f1}'/>"));
         Text(svg, X(_most) - 4, Y(ceiling) - 6, "end", Invariant($"matrix product, {ceiling:f0} GFLOP/s"));
-        Text(svg, X(_fewest) + 6, Y(slope * _fewest) - 14, "start", Invariant($"copy, {slope:f0} GB/s"));
+var middle = Math.Sqrt(_fewest * ridge);
+        Text(svg, X(middle) - 8, Y(slope * middle) - 6, "end", Invariant($"copy, {slope:f0} GB/s"));
 
-        foreach (var pass in passes)
+        // From the top down, so that a label which another has taken the place of moves to below it.
+        foreach (var pass in passes.OrderByDescending(pass => pass.Roofline.GigaflopPerSecond))
         {
             Point(svg, pass);
         }
@@ -82,13 +86,24 @@ internal sealed class RooflineChart
         if (pass.Pass == PassResult.ForwardPass)
         {
             svg.AppendLine(Invariant($"<circle cx='{x:f1}' cy='{y:f1}' r='4.5' fill='#1f77b4'/>"));
-            Text(svg, x - 8, y - 6, "end", pass.Case);
+            Label(svg, x - 9, y + 4, "end", pass.Case);
         }
         else
         {
             svg.AppendLine(Invariant($"<rect x='{x - 4:f1}' y='{y - 4:f1}' width='8' height='8' fill='#d95f02'/>"));
-            Text(svg, x + 8, y + 14, "start", pass.Case);
+            Label(svg, x + 9, y + 4, "start", pass.Case);
         }
+    }
+
+    private void Label(StringBuilder svg, double x, double y, string anchor, string text)
+    {
+        while (_labels.Any(label => label.Anchor == anchor && Math.Abs(label.X - x) < 70 && Math.Abs(label.Y - y) < 12))
+        {
+            y += 2;
+        }
+
+        _labels.Add((x, y, anchor));
+        Text(svg, x, y, anchor, text);
     }
 
     private static void Legend(StringBuilder svg)
