@@ -104,7 +104,7 @@ public sealed class ConvolutionalDecoder : CapsuleDecoder
         return Apply(layers[^1], x, 1, [0, 0]).sigmoid();
     }
 
-    // TorchSharp 0.107.0's ConvTranspose2d loses the padding of the output on its way; the function does not.
+    // TorchSharp 0.107.0's ConvTranspose2d loses an output padding that differs between height and width; the function does not.
     private static Tensor Apply(ConvTranspose2d layer, Tensor x, long stride, long[] outputPadding) =>
         nn.functional.conv_transpose2d(x, layer.weight!, layer.bias, strides: [stride, stride], padding: [1, 1], output_padding: outputPadding);
 
