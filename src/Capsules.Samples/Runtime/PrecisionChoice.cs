@@ -49,17 +49,12 @@ internal static class PrecisionChoice
         {
             using var inner = NewDisposeScope();
             var start = Stopwatch.GetTimestamp();
-            _ = primary.call(images).sum().backward_();
+            var sum = primary.call(images).sum();
+            sum.backward();
+            _ = sum.item<float>();      // waits for the result on any device
             best = i == 0 ? best : Math.Min(best, Stopwatch.GetElapsedTime(start).TotalSeconds);      // the first is to warm up
         }
 
         return best;
-    }
-
-    // Waits for the result on any device.
-    private static float backward_(this Tensor sum)
-    {
-        sum.backward();
-        return sum.item<float>();
     }
 }

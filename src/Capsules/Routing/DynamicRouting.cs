@@ -129,8 +129,6 @@ public sealed class DynamicRouting : Routing
         return nn.functional.softmax(cat([orphan, logits], dim: -1), dim: -1).narrow(-1, 1, logits.size(-1));
     }
 
-    private static Tensor Squashed(Tensor s, Tensor? bias) => Functional.squash(bias is null ? s : Functional.Plus(s, bias));
-
     // Where all logits are zero, the coupling is 1 / J, or 1 / (J + 1) beside an orphan class.
     private double UniformCoefficient(Votes votes) => 1.0 / (votes.OutCapsules + (Leaky ? 1 : 0));
 

@@ -48,7 +48,7 @@ public sealed class KMeansRouting : Routing
         {
             c = nn.functional.softmax(similarity(s), dim: -1);
             s = votes.WeightedSum(c);
-            s = bias is null ? s : Functional.Plus(s, Functional.Wide(bias));
+            s = Biased(s, bias);
         }
 
         return new RoutingResult(Functional.squash(s), coupling: coupling ? votes.Present(c!) : null).MoveToOuterDisposeScope();

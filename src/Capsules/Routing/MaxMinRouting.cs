@@ -76,6 +76,4 @@ public sealed class MaxMinRouting : Routing
         var share = where(equal, ones_like(above), above);
         return Functional.Plus(Functional.Times(share, Upper - Lower), Lower);
     }
-
-    private static Tensor Squashed(Tensor s, Tensor? bias) => Functional.squash(bias is null ? s : Functional.Plus(s, bias));
 }

@@ -107,6 +107,12 @@ public abstract class Routing : nn.Module
         }
     }
 
+    /// <summary>s + bias, the bias null for none, in the dtype of s.</summary>
+    private protected static Tensor Biased(Tensor s, Tensor? bias) => bias is null ? s : Functional.Plus(s, Functional.Wide(bias));
+
+    /// <summary>squash(s + bias): how algorithms that sum votes end an iteration.</summary>
+    private protected static Tensor Squashed(Tensor s, Tensor? bias) => Functional.squash(Biased(s, bias));
+
     private bool IsUsed(Tensor? argument, RoutingInputs input, string what) =>
         argument is not null && (Uses.HasFlag(input) ? true : throw new NotSupportedException($"{GetName()} does not use {what}. Pass none."));
 

@@ -68,8 +68,7 @@ public sealed class SelfAttentionRouting : Routing
         var c = nn.functional.softmax(agreement, dim: -1);      // over the OUTPUT capsules
         c = prior is null ? c : Functional.Plus(c, Functional.Wide(prior));
         var s = votes.WeightedSum(c);
-        s = bias is null ? s : Functional.Plus(s, Functional.Wide(bias));
-        return new RoutingResult(Functional.exponential_squash(s), coupling: coupling ? votes.Present(c) : null).MoveToOuterDisposeScope();
+        return new RoutingResult(Functional.exponential_squash(Biased(s, bias)), coupling: coupling ? votes.Present(c) : null).MoveToOuterDisposeScope();
     }
 
     private void CheckPrior(Votes votes)

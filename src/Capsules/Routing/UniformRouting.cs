@@ -27,7 +27,7 @@ public sealed class UniformRouting : Routing
         using var scope = NewDisposeScope();
         var share = 1.0 / votes.OutCapsules;
         var s = Functional.Times(votes.Sum(), share);
-        var v = Functional.squash(bias is null ? s : Functional.Plus(s, Functional.Wide(bias)));
+        var v = Squashed(s, bias);
         return new RoutingResult(v, coupling: coupling ? votes.UniformCoupling(share) : null).MoveToOuterDisposeScope();
     }
 }
