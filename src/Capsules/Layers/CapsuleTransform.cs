@@ -48,7 +48,8 @@ internal sealed class CapsuleTransform
         : new LinearVotes(input, weight, mask) { Parents = parents };
 
     /// <summary>The activations to route with: those given, or a vector's length where the routing uses any.</summary>
-    public Tensor? Activations(Routing routing, Tensor input, Tensor? activations, string letters)
+    /// <remarks>An absent capsule's length is not taken: of NaN it has no gradient that a mask could stop later.</remarks>
+    public Tensor? Activations(Routing routing, Tensor input, Tensor? activations, Tensor? mask, string letters)
     {
         if (activations is not null)
         {
@@ -62,7 +63,7 @@ internal sealed class CapsuleTransform
             return null;
         }
 
-        return _kind == CapsuleKind.Vector ? Functional.length(input) : throw new ArgumentException(
+        return _kind == CapsuleKind.Vector ? Functional.length(Capsules.Votes.Present(input, mask)) : throw new ArgumentException(
             $"{_owner} with {routing.GetName()} needs the activations of its matrix capsules. Call Route(poses, activations: ...).", nameof(activations));
     }
 

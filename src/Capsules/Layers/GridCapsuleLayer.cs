@@ -93,7 +93,7 @@ public abstract class GridCapsuleLayer : nn.Module<Tensor, Tensor>
         Check(input);
         using var scope = NewDisposeScope();
         _transform.CheckMask(input, mask, $"B, T, {_axes}");
-        activations = _transform.Activations(routing, input, activations, $"B, T, {_axes}");
+        activations = _transform.Activations(routing, input, activations, mask, $"B, T, {_axes}");
         var map = _grid.Map(Grid(input));
         var seen = activations is null ? null : Windows(activations.unsqueeze(-1), map).squeeze(-1);
         var result = routing.Route(Votes(input, mask, map), bias, activations: seen, coupling: coupling);

@@ -65,6 +65,7 @@ public sealed class DynamicRouting : Routing
     {
         Check(votes, bias, logits, activations);
         using var scope = NewDisposeScope();
+        logits = Present(votes, logits);
         if (IsFused(votes, bias, logits, coupling, out var linear))
         {
             var all = Gradient == RoutingGradient.AllIterations;

@@ -107,6 +107,11 @@ public abstract class Routing : nn.Module
         }
     }
 
+    /// <summary>Logits (N, J) or (B, N, J), or null, without those of absent input capsules, which may hold anything.</summary>
+    private protected static Tensor? Present(Votes votes, Tensor? logits) => logits is null || votes.Mask is null
+        ? logits
+        : votes.Present(logits.expand(votes.Batch, votes.InCapsules, votes.OutCapsules));
+
     /// <summary>s + bias, the bias null for none, in the dtype of s.</summary>
     private protected static Tensor Biased(Tensor s, Tensor? bias) => bias is null ? s : Functional.Plus(s, Functional.Wide(bias));
 

@@ -115,7 +115,7 @@ public abstract class Votes
     internal SharedParents? Parents { get; init; }
 
     // By selection and not by a product: what an absent capsule holds may be NaN.
-    private protected static Tensor Present(Tensor rows, Tensor? mask)
+    internal static Tensor Present(Tensor rows, Tensor? mask)
     {
         using var scope = NewDisposeScope();
         if (mask is null)

@@ -71,6 +71,25 @@ public class MaskTests
             .WithMessage("sequence_mask expected counts of dtype Int64, but got Float32. Convert them with counts.to(torch.int64).*");
     }
 
+    // Logits of a padded sample, or minus infinity throughout a row: an absent capsule has no say.
+    [Theory]
+    [InlineData(RoutingKernel.Fused)]
+    [InlineData(RoutingKernel.Reference)]
+    [InlineData(null)]
+    public void Route_LogitsOfAbsentCapsules_AreNotLookedAt(RoutingKernel? kernel)
+    {
+        using var scope = NewDisposeScope();
+        Capsules.Routing routing = kernel is { } k ? new DynamicRouting(kernel: k) : new SelfAttentionRouting();
+        var votes = new LinearVotes(randn(2, 3, 4), randn(3, 5, 4, 6), Mask());
+        var logits = randn(2, 3, 5);
+        var blank = where(Mask().unsqueeze(-1), logits, full(1, float.NegativeInfinity)).requires_grad_();
+        var expected = routing.Route(votes, logits: logits).Capsules;
+        var actual = routing.Route(votes, logits: blank).Capsules;
+        actual.ShouldBeClose(expected, 1e-6);
+        actual.sum().backward();
+        blank.grad!.ShouldBeFinite();
+    }
+
     [Fact]
     public void LinearVotes_MaskedOnTheFusedKernel_AreAsInTheReference()
     {
