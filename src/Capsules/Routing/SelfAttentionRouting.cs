@@ -86,6 +86,6 @@ public sealed class SelfAttentionRouting : Routing
                 $"output capsules. Make it with inCapsules: {votes.InCapsules}, outCapsules: {votes.OutCapsules}.", nameof(votes));
         }
 
-        CheckLike(votes, prior, nameof(prior));
+        votes.CheckLike(GetName(), prior, nameof(prior));
     }
 }
