@@ -32,10 +32,10 @@ internal sealed class CapsuleTransform
 
     /// <summary>
     /// Draws initial weights from a normal distribution. For routings that sum votes: standard deviation 1 / (c sqrt(N E)), c being
-    /// the initial coupling, mostly 1 / J, with which an output's input is as long as an input capsule under it. For those that take means, weighted by activations:
-    /// 1 / sqrt(E), with which a vote is. For matrices, whose rows are transformed one by one, E is P.
+    /// the initial coupling, mostly 1 / J, with which an output's input is as long as an input capsule. For those that take means,
+    /// weighted by activations: 1 / sqrt(E), with which a vote is. For matrices, whose rows are transformed one by one, E is P.
     /// </summary>
-    public void Draw(Tensor weight, Routing routing, long inCapsules, long outCapsules)
+    public void Draw(Tensor weight, Routing routing, double inCapsules, long outCapsules)
     {
         var perVote = 1 / Math.Sqrt(MatrixShape[1]);
         var averages = routing.Uses.HasFlag(RoutingInputs.Activations);
