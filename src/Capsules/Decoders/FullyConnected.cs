@@ -24,7 +24,7 @@ internal static class FullyConnected
             if (preset == Preset.OfficialCode)
             {
                 Initialize.TruncatedNormal(layer.weight!, 0.1);
-                nn.init.constant_(layer.bias!, 0.1);
+                Initialize.Constant(layer.bias!, 0.1);
             }
 
             layers.Add(layer);

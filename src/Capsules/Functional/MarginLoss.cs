@@ -44,10 +44,10 @@ public static partial class Functional
 
         var wide = Wide(lengths);
         var presence = Presence(wide, target);
-        using Scalar zero = 0, one = 1, upper = positiveMargin, lower = negativeMargin;
-        var present = wide.neg().add(upper).clamp_min(zero).square();                                 // max(0, m+ - |v|)^2
-        var absent = wide.sub(lower).clamp_min(zero).square();                                        // max(0, |v| - m-)^2
-        var loss = Plus(presence * present, Times(presence.neg().add(one) * absent, negativeWeight)).sum(dim: 1);      // (B)
+        using Scalar zero = 0;
+        var present = Plus(wide.neg(), positiveMargin).clamp_min(zero).square();      // max(0, m+ - |v|)^2
+        var absent = Plus(wide, -negativeMargin).clamp_min(zero).square();            // max(0, |v| - m-)^2
+        var loss = Plus(presence * present, Times(Plus(presence.neg(), 1) * absent, negativeWeight)).sum(dim: 1);      // (B)
         if (preset == Preset.OfficialCode)
         {
             loss = Times(loss, 0.5 / lengths.size(1));
