@@ -91,7 +91,7 @@ public sealed class DynamicRouting : Routing
             return false;
         }
 
-        var reason = linear is null ? "The fused kernel makes votes from inputs and weights, but these votes are given."
+        var reason = linear is null ? "The fused kernel serves vector capsules through matrices (LinearVotes), but these votes are others."
             : coupling ? "The fused kernel keeps no coupling coefficients."
             : FusedDynamicRouting.WhyNot(linear.Input, linear.Weight, bias, logits);
         return reason is null || (Kernel == RoutingKernel.Fused
