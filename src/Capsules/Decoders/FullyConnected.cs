@@ -9,7 +9,8 @@ internal static class FullyConnected
     /// <summary>The widths of the hidden layers of the 2017 paper.</summary>
     public static readonly long[] PaperSizes = [512, 1024];
 
-    public static ModuleList<Linear> Layers(long features, long[] hiddenSizes, IEnumerable<long> outputShape, Preset preset, Device? device, ScalarType? dtype)
+    public static ModuleList<Linear> Layers(
+        long features, long[] hiddenSizes, IEnumerable<long> outputShape, Preset preset, Device? device, ScalarType? dtype)
     {
         foreach (var size in hiddenSizes)
         {
