@@ -33,8 +33,8 @@ public sealed class EMRouting : Routing
     /// <param name="iterations">Iterations T, at least 1. Default: 3, as in the paper.</param>
     /// <param name="finalLambda">What the inverse temperature lambda tends to, above 0. Default: 0.01, as the authors used.</param>
     /// <param name="normalizeCost">
-    /// Whether costs are multiplied by 100 J / N, so that one lambda suits layers whose parents have few or many children. Default:
-    /// false, as in the paper; Gritzman's implementation does.
+    /// Whether costs are multiplied by 100 J / N, N being the input capsules that are there, so that one lambda suits layers whose
+    /// parents have few or many children. Default: false, as in the paper; Gritzman's implementation does.
     /// </param>
     /// <param name="device">The device. Default: the CPU.</param>
     /// <param name="dtype">The dtype. Default: float32.</param>
@@ -115,7 +115,8 @@ public sealed class EMRouting : Routing
         var cost = (Functional.Plus(deviation, beta_u.to_type(v.dtype).unsqueeze(-1)) * total).sum(-1);
         if (NormalizeCost)
         {
-            cost = Functional.Times(cost, 100.0 * votes.OutCapsules / votes.InCapsules);
+            using Scalar one = 1;
+            cost = Functional.Times(cost, 100.0 * votes.OutCapsules) / votes.Weights().sum(1, keepdim: true).clamp_min(one);
         }
 
         var lambda = FinalLambda * (1 - Math.Pow(0.95, t));

@@ -60,6 +60,19 @@ public class ConvCapsuleVariantsTests
         }
     }
 
+    [Theory]
+    [InlineData(6, 1)]
+    [InlineData(6, 2)]
+    [InlineData(4, 4)]
+    [InlineData(5, 3)]
+    public void ConvTransposeCapsuleLayer_DefaultInitialisation_MakesAnOutputsInputAsLongAsAnInput(long kernel, long stride)
+    {
+        using var scope = NewDisposeScope();
+        using var layer = new ConvTransposeCapsuleLayer(16, 8, 4, 8, new UniformRouting(), kernel, stride, padding: kernel - 1);      // no border
+        var lengths = Capsules.Functional.length(layer.call(nn.functional.normalize(randn([2, 16, 9, 9, 8]), dim: -1) * 0.5));
+        (lengths / (1 - lengths)).mean().sqrt().item<float>().Should().BeApproximately(0.5f, 0.05f, "|s|^2 = |v| / (1 - |v|)");
+    }
+
     [Fact]
     public void ConvTransposeCapsuleLayer_Defaults_DoubleTheGrid()
     {
