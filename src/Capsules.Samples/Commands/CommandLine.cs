@@ -20,6 +20,7 @@ internal static class CommandLine
             SweepCommand.Create(),
             ExplainCommand.Create(),
             MistakesCommand.Create(),
+            AttackCommand.Create(),
             InfoCommand.Create(),
             verbose,
         };
