@@ -132,7 +132,7 @@ public sealed class ClassCapsuleLayer : nn.Module<Tensor, Tensor>
         Check(input);
         using var scope = NewDisposeScope();
         _transform.CheckMask(input, mask, "B, T, H, W");
-        activations = _transform.Activations(routing, input, activations, "B, T, H, W");
+        activations = _transform.Activations(routing, input, activations, mask, "B, T, H, W");
         var result = routing.Route(Votes(input, mask), bias, activations: activations?.flatten(1), coupling: coupling);
         return CapsuleTransform.As(result, input.dtype).MoveToOuterDisposeScope();
     }

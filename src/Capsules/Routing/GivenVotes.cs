@@ -48,17 +48,17 @@ public sealed class GivenVotes : Votes
     /// <inheritdoc/>
     public override Tensor WeightedSum(Tensor coupling)
     {
-        ShapeGuard.Shape(nameof(GivenVotes), coupling, nameof(coupling), "B, N, J", [Batch, InCapsules, OutCapsules]);
+        CheckCoupling(coupling);
         using var scope = NewDisposeScope();
-        return einsum("bnj,bnje->bje", coupling, Functional.Wide(_votes)).MoveToOuterDisposeScope();
+        return einsum("bnj,bnje->bje", Functional.Wide(coupling), Functional.Wide(_votes)).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
     public override Tensor Agreement(Tensor outputs)
     {
-        ShapeGuard.Shape(nameof(GivenVotes), outputs, nameof(outputs), "B, J, E", [Batch, OutCapsules, OutDim]);
+        CheckOutputs(outputs);
         using var scope = NewDisposeScope();
-        return einsum("bje,bnje->bnj", outputs, Functional.Wide(_votes)).MoveToOuterDisposeScope();
+        return einsum("bje,bnje->bnj", Functional.Wide(outputs), Functional.Wide(_votes)).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>

@@ -63,19 +63,19 @@ public sealed class LinearVotes : Votes
     /// <inheritdoc/>
     public override Tensor WeightedSum(Tensor coupling)
     {
-        ShapeGuard.Shape(nameof(LinearVotes), coupling, nameof(coupling), "B, N, J", [Batch, InCapsules, OutCapsules]);
+        CheckCoupling(coupling);
         using var scope = NewDisposeScope();
         var u = GroupedInput();
-        var scaled = einsum("bgpj,bgpd->bgjd", coupling.reshape(Batch, u.size(1), u.size(2), OutCapsules), u);
+        var scaled = einsum("bgpj,bgpd->bgjd", Functional.Wide(coupling).reshape(Batch, u.size(1), u.size(2), OutCapsules), u);
         return einsum("bgjd,gjde->bje", scaled, WideWeight()).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
     public override Tensor Agreement(Tensor outputs)
     {
-        ShapeGuard.Shape(nameof(LinearVotes), outputs, nameof(outputs), "B, J, E", [Batch, OutCapsules, OutDim]);
+        CheckOutputs(outputs);
         using var scope = NewDisposeScope();
-        var expected = einsum("bje,gjde->bgjd", outputs, WideWeight());      // W_ij v_j: the input that would agree
+        var expected = einsum("bje,gjde->bgjd", Functional.Wide(outputs), WideWeight());      // W_ij v_j: the input that would agree
         return einsum("bgjd,bgpd->bgpj", expected, GroupedInput()).reshape(Batch, InCapsules, OutCapsules).MoveToOuterDisposeScope();
     }
 

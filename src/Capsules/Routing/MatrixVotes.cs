@@ -69,19 +69,19 @@ public sealed class MatrixVotes : Votes
     /// <inheritdoc/>
     public override Tensor WeightedSum(Tensor coupling)
     {
-        ShapeGuard.Shape(nameof(MatrixVotes), coupling, nameof(coupling), "B, N, J", [Batch, InCapsules, OutCapsules]);
+        CheckCoupling(coupling);
         using var scope = NewDisposeScope();
         var poses = GroupedPoses();
-        var scaled = einsum("bgpj,bgprd->bgjrd", coupling.reshape(Batch, poses.size(1), poses.size(2), OutCapsules), poses);
+        var scaled = einsum("bgpj,bgprd->bgjrd", Functional.Wide(coupling).reshape(Batch, poses.size(1), poses.size(2), OutCapsules), poses);
         return einsum("bgjrd,gjdc->bjrc", scaled, WideWeight()).reshape(Batch, OutCapsules, OutDim).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
     public override Tensor Agreement(Tensor outputs)
     {
-        ShapeGuard.Shape(nameof(MatrixVotes), outputs, nameof(outputs), "B, J, E", [Batch, OutCapsules, OutDim]);
+        CheckOutputs(outputs);
         using var scope = NewDisposeScope();
-        var expected = einsum("bjrc,gjdc->bgjrd", outputs.reshape(Batch, OutCapsules, Side, Side), WideWeight());      // the pose that would agree
+        var expected = einsum("bjrc,gjdc->bgjrd", Functional.Wide(outputs).reshape(Batch, OutCapsules, Side, Side), WideWeight());      // the pose that would agree
         return einsum("bgjrd,bgprd->bgpj", expected, GroupedPoses()).reshape(Batch, InCapsules, OutCapsules).MoveToOuterDisposeScope();
     }
 

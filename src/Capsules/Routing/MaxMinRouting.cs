@@ -53,7 +53,6 @@ public sealed class MaxMinRouting : Routing
     {
         CheckArguments(votes, bias, logits, activations);
         using var scope = NewDisposeScope();
-        bias = bias is null ? null : Functional.Wide(bias);
         var v = Squashed(Functional.Times(votes.Sum(), Upper), bias);
         Tensor? c = null, sum = null;
         for (var t = 1; t < Iterations; t++)

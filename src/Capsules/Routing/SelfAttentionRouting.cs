@@ -60,9 +60,9 @@ public sealed class SelfAttentionRouting : Routing
         CheckPrior(votes);
         using var scope = NewDisposeScope();
         var agreement = Functional.Times(votes.Agreement(votes.Sum()), 1 / Math.Sqrt(votes.OutDim));
-        if (logits is not null)
+        if (Present(votes, logits) is { } given)
         {
-            agreement = Functional.Plus(agreement, Functional.Wide(logits));
+            agreement = Functional.Plus(agreement, Functional.Wide(given));
         }
 
         var c = nn.functional.softmax(agreement, dim: -1);      // over the OUTPUT capsules
@@ -86,6 +86,6 @@ public sealed class SelfAttentionRouting : Routing
                 $"output capsules. Make it with inCapsules: {votes.InCapsules}, outCapsules: {votes.OutCapsules}.", nameof(votes));
         }
 
-        CheckLike(votes, prior, nameof(prior));
+        votes.CheckLike(GetName(), prior, nameof(prior));
     }
 }

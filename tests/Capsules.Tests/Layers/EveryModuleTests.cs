@@ -31,7 +31,8 @@ public class EveryModuleTests
     [
         "PrimaryCapsule", "DepthwisePrimaryCapsule", "CapsuleLayer", "SharedCapsuleLayer", "SelfAttentionLayer", "MaskedDecoder",
         "ClassIndependentDecoder", "ConvolutionalDecoder", "MatrixPrimaryCapsule", "MatrixCapsuleLayer", "ConvCapsuleLayer",
-        "ConvCapsuleLayerEM", "ConvCapsuleLayer1d", "ConvTransposeCapsuleLayer", "ClassCapsuleLayer", "ClassCapsuleLayerBayes",
+        "ConvCapsuleLayerEM", "ConvCapsuleLayer1d", "ConvTransposeCapsuleLayer", "ConvTransposeCapsuleLayer1d", "ClassCapsuleLayer",
+        "ClassCapsuleLayerBayes",
     ];
 
     // Capsules and activations side by side, (B, -1), in tensors that belong to the caller.
@@ -91,6 +92,9 @@ public class EveryModuleTests
             case "ConvCapsuleLayer1d":
                 var line = new ConvCapsuleLayer1d(2, 4, 3, 5, new SelfRouting(6, 4, 3, dtype: dtype), dtype: dtype);
                 return new(line, b => randn([b, 2, 7, 4], dtype), x => Joined(() => line.Route(x)));
+            case "ConvTransposeCapsuleLayer1d":
+                var longer = new ConvTransposeCapsuleLayer1d(2, 4, 3, 5, new DynamicRouting(), dtype: dtype);
+                return new(longer, b => randn([b, 2, 4, 4], dtype), longer.call);
             case "ConvTransposeCapsuleLayer":
                 var larger = new ConvTransposeCapsuleLayer(2, 4, 3, 5, new KMeansRouting(), dtype: dtype);
                 return new(larger, b => randn([b, 2, 2, 3, 4], dtype), larger.call);
