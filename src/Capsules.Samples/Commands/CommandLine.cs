@@ -16,6 +16,11 @@ internal static class CommandLine
             TrainCommand.Create(),
             EvaluateCommand.Create(),
             PredictCommand.Create(),
+            ReconstructCommand.Create(),
+            SweepCommand.Create(),
+            ExplainCommand.Create(),
+            MistakesCommand.Create(),
+            AttackCommand.Create(),
             InfoCommand.Create(),
             verbose,
         };

@@ -97,7 +97,7 @@ internal static class TrainingRun
 
         if (trainer.Network.HasDecoder)
         {
-            ReconstructionSheet.Write(folder.Reconstructions, trainer.Network, dataset.Test, device);
+            ReconstructionSheet.Write(folder.Reconstructions, trainer.Network, dataset.Test, dataset.ClassNames, device);
             display.Line($"test images beside their reconstructions: {folder.Reconstructions}");
         }
 

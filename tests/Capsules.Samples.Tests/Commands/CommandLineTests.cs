@@ -1,5 +1,3 @@
-using Spectre.Console;
-
 namespace Capsules.Samples.Tests.Commands;
 
 public sealed class CommandLineTests : IDisposable
@@ -136,7 +134,7 @@ public sealed class CommandLineTests : IDisposable
         var picture = Path.Combine(run, "reconstructions.png");
         var (predicted, classes, _) = await Run("predict", run, picture, picture, "--invert");
         predicted.Should().Be(0);
-        classes.Should().MatchRegex(@"^.*reconstructions\.png: [0-9] \([01]\.\d{3}\), then [0-9] \(0\.\d{3}\)\n.*reconstructions\.png: [0-9]");
+        classes.Should().MatchRegex(@"^picture +class +probability +next\n(.*reconstructions\.png +[0-9] +[01]\.\d{3} +[0-9] 0\.\d{3}, [0-9] 0\.\d{3} +dark on light, inverted\n){2}$");
         var (refused, _, reason) = await Run("predict", run, Path.Combine(run, "log.txt"));
         refused.Should().Be(1);
         reason.Should().Contain("log.txt is not a picture that can be read.");
@@ -153,24 +151,5 @@ public sealed class CommandLineTests : IDisposable
         output.Text.Should().Contain("test accuracy").And.Contain("reconstructions.png").And.Contain("What to try next");
     }
 
-    // Runs the program in this process with its output caught.
-    private static async Task<(int Code, string Output, string Error)> Run(params string[] args)
-    {
-        var (output, error) = (new TestOutput(), new StringWriter());
-        var (savedConsole, savedOut, savedError) = (AnsiConsole.Console, Console.Out, Console.Error);
-        var plain = new StringWriter();
-        try
-        {
-            AnsiConsole.Console = output.Console;
-            Console.SetOut(plain);
-            Console.SetError(error);
-            return (await CommandLine.RunAsync(args, TestContext.Current.CancellationToken), output.Text + plain, error.ToString());
-        }
-        finally
-        {
-            AnsiConsole.Console = savedConsole;
-            Console.SetOut(savedOut);
-            Console.SetError(savedError);
-        }
-    }
+    private static Task<(int Code, string Output, string Error)> Run(params string[] args) => TestRun.CommandLine(args);
 }
