@@ -16,6 +16,7 @@ internal static class CommandLine
             TrainCommand.Create(),
             EvaluateCommand.Create(),
             PredictCommand.Create(),
+            DatasetsCommand.Create(),
             InfoCommand.Create(),
             verbose,
         };

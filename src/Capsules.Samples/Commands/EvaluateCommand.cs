@@ -32,7 +32,8 @@ internal static class EvaluateCommand
         var (checkpoint, network, _) = Checkpoint.Load(path, place);
         using (network)
         {
-            using var dataset = await TrainingRun.OpenAsync(console, name ?? checkpoint.Dataset.Name, data, cancellation);
+            using var dataset = await TrainingRun.OpenAsync(
+                console, name ??= checkpoint.Dataset.Name, data, checkpoint.Dataset.OptionsFor(name), cancellation);
             checkpoint.Dataset.RequireKind(dataset);
             console.Say($"{path}, {NetworkCatalog.Get(checkpoint.Options.Model).Title}, epoch {checkpoint.State.History.Count}, on {dataset.Name} ({dataset.Source})");
             var test = default(Evaluation);
@@ -40,7 +41,7 @@ internal static class EvaluateCommand
                 network, dataset.Test, Batches.InOrder(dataset.Test.Count), place, done => report(done, $"{done}/{dataset.Test.Count} images"), cancellation));
             RunReport.Show(console, _ => { },
             [
-                .. RunReport.Rows(test, dataset.IsOriginal ? NetworkCatalog.Get(checkpoint.Options.Model).Published : null),
+                .. RunReport.Rows(test, NetworkCatalog.Get(checkpoint.Options.Model).PublishedOn(dataset)),
                 (network.LossName, $"{test.Loss:f5}", ""),
                 ("inference", $"{test.ImagesPerSecond:f0} images/s", ""),
             ]);
