@@ -13,19 +13,23 @@ internal static class DatasetsCommand
             Description = "The dataset to open and describe. [default: list all]",
             Arity = ArgumentArity.ZeroOrOne,
         };
+        var sheet = new Option<string?>("--sheet")
+        {
+            Description = "With a dataset: write a picture of its first images to this PNG file.",
+        };
         var (data, imageSize, grey) = (CommonOptions.Data(), CommonOptions.ImageSize(), CommonOptions.Grey());
         var command = new Command("datasets", "List the datasets: what they are, whose, and whether they are on this machine; or look at one.")
         {
-            name, data, imageSize, grey,
+            name, sheet, data, imageSize, grey,
         };
         command.SetBackgroundAction(async (result, cancellation) =>
         {
             if (result.GetValue(name) is { } chosen)
             {
                 var options = new DatasetOptions(result.GetValue(imageSize), result.GetValue(grey));
-                await ShowAsync(AnsiConsole.Console, chosen, result.GetValue(data), options, cancellation);
+                await ShowAsync(AnsiConsole.Console, chosen, result.GetValue(data), options, result.GetValue(sheet), cancellation);
             }
-            else if (((Option[])[imageSize, grey]).FirstOrDefault(result.IsGiven) is { } useless)
+            else if (((Option[])[sheet, imageSize, grey]).FirstOrDefault(result.IsGiven) is { } useless)
             {
                 throw new UserException($"{useless.Name} needs a dataset to look at: datasets mnist {useless.Name} ...");
             }
@@ -66,16 +70,28 @@ internal static class DatasetsCommand
     }
 
     private static async Task ShowAsync(
-        IAnsiConsole console, string name, string? data, DatasetOptions options, CancellationToken cancellation)
+        IAnsiConsole console, string name, string? data, DatasetOptions options, string? sheet, CancellationToken cancellation)
     {
         Session.Open("cpu", threads: 0);
         using var dataset = await TrainingRun.OpenAsync(console, name, data, options, cancellation);
         console.Say(
-            $"{dataset.Name} ({dataset.Source}): images of {new ImageShape(dataset.Channels, dataset.Height, dataset.Width)}, {dataset.Classes} classes: " +
+            $"{dataset.Name} ({dataset.Source}): images of {dataset.Train.Shape}, {dataset.Classes} classes: " +
             $"{string.Join(", ", dataset.ClassNames)}");
         foreach (var (title, split) in ((string, ImageSplit)[])[("to train on", dataset.Train), ("to test on", dataset.Test)])
         {
-            console.Say($"{title}: {RunReport.Count(split.Count)} images");
+            var made = split.Variations > 1 ? $", of which {RunReport.Count(split.Count * split.Variations)} images can be made: " +
+            $"{split.Recipe}" : "";
+            console.Say($"{title}: {RunReport.Count(split.Count)} stored images{made}");
+        }
+
+        if (sheet is not null)
+        {
+            foreach (var row in DatasetSheet.Write(sheet, dataset).Chunk(DatasetSheet.Columns))
+            {
+                console.Say(string.Join("  ", row.Select(objects => string.Join("+", objects.Select(label => dataset.ClassNames[(int)label])))));
+            }
+
+            console.Say($"the first images to train on and below them the first to test on, row by row as above: {sheet}");
         }
     }
 }

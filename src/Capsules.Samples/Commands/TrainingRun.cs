@@ -96,7 +96,7 @@ internal static class TrainingRun
             ProfileReport.Show(console, folder.Log, stages);
         }
 
-        if (trainer.Network.HasDecoder)
+        if (trainer.Network.HasDecoder && dataset.Test.Objects == 1)
         {
             ReconstructionSheet.Write(folder.Reconstructions, trainer.Network, dataset.Test, device);
             display.Line($"test images beside their reconstructions: {folder.Reconstructions}");

@@ -15,7 +15,7 @@ internal sealed class DatasetCatalog(
     public static IReadOnlyList<DatasetKind> All { get; } =
     [
         Mnist.Kind, FashionMnist.Kind, Emnist.Digits, Emnist.Letters, Cifar10.Kind, Svhn.Kind, SmallNorb.Kind,
-        ImageFolder.Kind, BuiltInDigits.Kind,
+        MultiMnist.Paper, MultiMnist.Code, AffineMnist.Kind, AffineMnist.Like, ImageFolder.Kind, BuiltInDigits.Kind,
     ];
 
     /// <summary>What <c>--dataset</c> takes, with what it means.</summary>

@@ -64,6 +64,11 @@ internal sealed record TrainingOptions
     /// <exception cref="UserException">They do not.</exception>
     public void Check(ImageDataset dataset)
     {
+        if (Augmentation != Augmentation.None && dataset.Train.Objects > 1)
+        {
+            throw new UserException($"{dataset.Name} shifts its objects itself, and its images are not augmented. Give --augmentation none, or leave it out.");
+        }
+
         if (Augmentation == Augmentation.Efficient && Math.Min(dataset.Height, dataset.Width) < EfficientAugmentation.LeastSize)
         {
             throw new UserException(

@@ -32,6 +32,8 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("train --dataset mnist --image-size 20", "--image-size means nothing to --dataset mnist. Leave it out.")]
     [InlineData("train --dataset builtin --grey", "--grey means nothing to --dataset builtin. Leave it out.")]
     [InlineData("train --dataset folder", "--dataset folder needs --data with the folder of images.")]
+    [InlineData("datasets --sheet a.png", "--sheet needs a dataset to look at: datasets mnist --sheet ...")]
+    [InlineData("evaluate run --images 0", "--images must be at least 1, but is 0.")]
     [InlineData("tarin", "Unrecognized command or argument 'tarin'.")]
     public async Task CommandLine_ImpossibleValue_IsOneMessageAndExitCodeOne(string line, string message)
     {
@@ -114,6 +116,19 @@ public sealed class CommandLineTests : IDisposable
         }
 
         output.Should().Contain("cifar-10-binary.tar.gz (170 MB): not on this machine");
+    }
+
+    [Fact]
+    public async Task Datasets_Pairs_AreShownAsAPicture()
+    {
+        IdxBytes.WriteTinyMnist(_folder);
+        var sheet = _folder.PathOf("sheet.png");
+        var (code, output, _) = await Run("datasets", "multimnist", "--data", _folder.Path, "--sheet", sheet);
+        code.Should().Be(0);
+        output.Should().Contain("to train on: 3 stored images, of which 3,000 images can be made: pairs, shift 4");
+        output.Should().MatchRegex(@"\n7\+[09]  0\+[79]  9\+[70]  7").And.Contain("\n1+2  2+1  1+2");
+        using var picture = SkiaSharp.SKBitmap.Decode(sheet);
+        (picture.Width, picture.Height).Should().Be((6 + 10 * (144 + 6), 6 + 6 * (72 + 6)));
     }
 
     [Fact]
