@@ -143,7 +143,8 @@ public sealed class CapsuleLayer : nn.Module<Tensor, Tensor>
         weight = Initialize.Parameter([inCapsules / sharedPositions, outCapsules, .. _transform.MatrixShape], device, dtype,
             w => DrawWeight(w, routing, preset));
         this.bias = bias ?? (preset == Preset.OfficialCode && routing.Uses.HasFlag(RoutingInputs.Bias))
-            ? Initialize.Parameter([outCapsules, outDim], device, dtype, b => Initialize.Constant(b, preset == Preset.OfficialCode ? 0.1 : 0))
+            ? Initialize.Parameter([outCapsules, outDim], device, dtype,
+                b => Initialize.Constant(b, preset == Preset.OfficialCode ? 0.1 : 0))
             : null;
         logits = learnedLogits ? Initialize.Parameter([inCapsules, outCapsules], device, dtype, b => nn.init.zeros_(b)) : null;
         this.routing = routing;
