@@ -18,6 +18,7 @@ internal static class TrainCommand
         var model = CommonOptions.Model();
         var dataset = CommonOptions.Dataset();
         var data = CommonOptions.Data();
+        var (imageSize, grey) = (CommonOptions.ImageSize(), CommonOptions.Grey());
         var epochs = CommonOptions.AtLeast(New("--epochs", "Passes over the training images.", Defaults.Epochs), 1);
         var batchSize = CommonOptions.Valid(
             OfModel<int?>("--batch-size", "Images in a step.", recipe => recipe.BatchSize, $"with --preset official {OfficialBatchSize}"),
@@ -65,7 +66,7 @@ internal static class TrainCommand
 
         Option[] ofTheRun =
         [
-            model, dataset, batchSize, learningRate, decay, iterations, reconstruction, preset, augmentation, shift, validation, images, precision, seed, output,
+            model, dataset, imageSize, grey, batchSize, learningRate, decay, iterations, reconstruction, preset, augmentation, shift, validation, images, precision, seed, output,
         ];
         var command = new Command("train", "Train a network, or go on with a run.");
         foreach (var option in (Option[])[.. ofTheRun, data, epochs, device, threads, profile, resume])
@@ -98,6 +99,8 @@ internal static class TrainCommand
             var options = kind.Recipe with
             {
                 Dataset = result.GetValue(dataset)!,
+                ImageSize = result.GetValue(imageSize),
+                Grey = result.GetValue(grey),
                 Epochs = result.GetValue(epochs),
                 BatchSize = result.GetValue(batchSize) ?? (isOfficial ? OfficialBatchSize : kind.Recipe.BatchSize),
                 LearningRate = result.GetValue(learningRate) ?? kind.Recipe.LearningRate,
@@ -105,7 +108,8 @@ internal static class TrainCommand
                 RoutingIterations = result.GetValue(iterations),
                 ReconstructionWeight = result.GetValue(reconstruction) ?? kind.Recipe.ReconstructionWeight,
                 Preset = isOfficial ? Preset.OfficialCode : Preset.Paper,
-                Augmentation = result.GetValue(augmentation) is { } chosen ? Enum.Parse<Augmentation>(chosen, ignoreCase: true) : kind.Recipe.Augmentation,
+                Augmentation = result.GetValue(augmentation) is { } chosen ? Enum.Parse<Augmentation>(chosen, ignoreCase: true)
+                    : DatasetCatalog.Get(result.GetValue(dataset)!).Augmentation ?? kind.Recipe.Augmentation,
                 MaxShift = result.GetValue(shift),
                 Validation = result.GetValue(validation),
                 ImagesPerEpoch = result.GetValue(images),

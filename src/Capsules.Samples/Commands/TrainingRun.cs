@@ -18,7 +18,7 @@ internal static class TrainingRun
     {
         var place = Session.Open(device, threads);
         options = options with { Precision = PrecisionChoice.Resolve(precision, place, console) };
-        using var dataset = await OpenAsync(console, options.Dataset, data, cancellation);
+        using var dataset = await OpenAsync(console, options.Dataset, data, new DatasetOptions(options.ImageSize, options.Grey), cancellation);
         options.Check(dataset);
         var folder = RunFolder.Create(output, $"{dataset.Name}-{options.Model}");
         return Train(console, dataset, place, folder, profile, display => Trainer.Start(options, dataset, place, folder, display), cancellation);
@@ -37,15 +37,16 @@ internal static class TrainingRun
             throw new UserException($"The run has {checkpoint.State.History.Count} epochs behind it and cannot end after {epochs}. Give a larger --epochs.");
         }
 
-        using var dataset = await OpenAsync(console, checkpoint.Dataset.Name, data, cancellation);
+        using var dataset = await OpenAsync(console, checkpoint.Dataset.Name, data, checkpoint.Dataset.OptionsFor(checkpoint.Dataset.Name), cancellation);
         return Train(console, dataset, place, folder, profile, display => Trainer.Resume(folder, epochs, dataset, place, display), cancellation);
     }
 
     /// <summary>Opens a dataset and says what it is and what is special about it.</summary>
-    public static async Task<ImageDataset> OpenAsync(IAnsiConsole console, string name, string? data, CancellationToken cancellation)
+    public static async Task<ImageDataset> OpenAsync(
+        IAnsiConsole console, string name, string? data, DatasetOptions options, CancellationToken cancellation)
     {
         var shown = 0L;
-        return await DatasetCatalog.OpenAsync(name, data, console.Say, progress =>
+        return await DatasetCatalog.OpenAsync(name, data, console.Say, options, progress =>
         {
             // Every 2 MiB of a download.
             if (progress.Done >> 21 != shown)
@@ -82,7 +83,7 @@ internal static class TrainingRun
         IAnsiConsole console, ImageDataset dataset, torch.Device device, RunFolder folder, Trainer trainer, TrainingDisplay display, Stopwatch clock, CancellationToken cancellation)
     {
         var last = trainer.Test(cancellation);
-        var paper = dataset.IsOriginal ? NetworkCatalog.Get(trainer.Model).Published : null;
+        var paper = NetworkCatalog.Get(trainer.Model).PublishedOn(dataset);
         var rows = RunReport.Rows(last, paper).ToList();
         rows.Add(("parameters", RunReport.Count(trainer.Network.parameters().Sum(p => p.numel())),
             (trainer.Network.HasDecoder ? paper?.ParametersWithDecoder : paper?.Parameters) ?? ""));
@@ -95,7 +96,7 @@ internal static class TrainingRun
             ProfileReport.Show(console, folder.Log, stages);
         }
 
-        if (trainer.Network.HasDecoder)
+        if (trainer.Network.HasDecoder && dataset.Test.Objects == 1)
         {
             ReconstructionSheet.Write(folder.Reconstructions, trainer.Network, dataset.Test, dataset.ClassNames, device);
             display.Line($"test images beside their reconstructions: {folder.Reconstructions}");

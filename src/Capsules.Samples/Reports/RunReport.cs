@@ -26,6 +26,14 @@ internal static class RunReport
     /// <param name="paper">What the network's authors report, where it is the original MNIST; else null.</param>
     public static IEnumerable<(string, string, string)> Rows(Evaluation test, PublishedFigures? paper)
     {
+        if (test.Objects > 1)
+        {
+            yield return ("test error (not all objects right)", $"{test.Error:p2} ({test.Wrong} of {test.Images} wrong)", "");
+            yield return ("all objects right", $"{test.Accuracy:p2}", "");
+            yield return ("at least one right (almost)", $"{1 - (double)test.NoneRight / test.Images:p2}", "");
+            yield break;
+        }
+
         yield return ("test error", $"{test.Error:p2} ({test.Wrong} of {test.Images} wrong)", paper?.Error ?? "");
         yield return ("test accuracy", $"{test.Accuracy:p2}", paper?.Accuracy ?? "");
     }

@@ -9,7 +9,9 @@ namespace Capsules.Samples;
 /// <param name="Wrong">How many were misclassified.</param>
 /// <param name="Loss">The mean of the loss that the network is trained by, without reconstruction.</param>
 /// <param name="ImagesPerSecond">The speed of this evaluation.</param>
-internal readonly record struct Evaluation(long Images, long Wrong, double Loss, double ImagesPerSecond)
+/// <param name="NoneRight">How many had not one object classified rightly; where an image shows one, as many as are wrong.</param>
+/// <param name="Objects">How many objects an image shows; it is right when all are.</param>
+internal readonly record struct Evaluation(long Images, long Wrong, double Loss, double ImagesPerSecond, long NoneRight = 0, int Objects = 1)
 {
     public double Accuracy => 1 - (double)Wrong / Images;
 
@@ -34,7 +36,7 @@ internal static class Evaluator
         var wasTraining = network.training;
         network.eval();
         using var inference = inference_mode();
-        var (wrong, loss, clock) = (0L, 0.0, Stopwatch.StartNew());
+        var (hits, loss, clock) = (default(Hits), 0.0, Stopwatch.StartNew());
         for (var start = 0; start < indices.Length; start += BatchSize)
         {
             cancellation.ThrowIfCancellationRequested();
@@ -42,12 +44,14 @@ internal static class Evaluator
             var batch = indices.AsSpan(start, Math.Min(BatchSize, indices.Length - start));
             var (images, labels) = Batches.Take(split, batch, device);
             var output = network.call(images);
-            wrong += network.Scores(output).argmax(1).ne(labels).sum().item<long>();
+            var now = Hits.Count(network.Scores(output), labels);
+            hits = new Hits(hits.All + now.All, hits.Some + now.Some);
             loss += network.Loss(output, labels).item<float>() * (double)batch.Length;
             progress?.Invoke(start + batch.Length);
         }
 
         network.train(wasTraining);
-        return new Evaluation(indices.Length, wrong, loss / indices.Length, indices.Length / clock.Elapsed.TotalSeconds);
+        return new Evaluation(
+            indices.Length, indices.Length - hits.All, loss / indices.Length, indices.Length / clock.Elapsed.TotalSeconds, indices.Length - hits.Some, split.Objects);
     }
 }

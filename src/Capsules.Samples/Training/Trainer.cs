@@ -18,6 +18,7 @@ internal sealed class Trainer : IDisposable
     private readonly ReconstructionLoss _reconstructionLoss;
     private readonly DatasetFacts _facts;
     private readonly long[] _heldOut, _training;
+    private readonly ImageSplit _trainingSplit, _heldOutSplit;
 
     private Trainer(
         TrainingOptions options, ImageDataset dataset, Device device, RunFolder folder, TrainingDisplay display, TrainingState state, ImageNetwork network)
@@ -27,6 +28,9 @@ internal sealed class Trainer : IDisposable
         _reconstructionLoss = new ReconstructionLoss(options.ReconstructionWeight);
         _facts = DatasetFacts.Of(dataset);
         (_heldOut, _training) = Batches.HoldOut(dataset.Train.Count, options.Validation, options.Seed);
+        _trainingSplit = dataset.Train.DrawnFrom(_training);
+        _heldOutSplit = _heldOut.Length > 0 ? dataset.Train.DrawnFrom(_heldOut) : dataset.Train;
+        _heldOut = Batches.Vary(_heldOut, dataset.Train, options.Seed, epoch: 0);
     }
 
     /// <summary>The network under training.</summary>
@@ -100,7 +104,7 @@ internal sealed class Trainer : IDisposable
 
     private void TrainEpoch(int epoch, Action<long, string> report, CancellationToken cancellation)
     {
-        var order = Batches.Order(_training, _options.Seed, epoch);
+        var order = Batches.Vary(Batches.Order(_training, _options.Seed, epoch), _trainingSplit, _options.Seed, epoch);
         var images = (int)ImagesInEpoch;
         var (clock, secondsBefore, stepsBefore) = (Stopwatch.StartNew(), _state.Seconds, _state.StepInEpoch);
         Network.train();
@@ -124,14 +128,14 @@ internal sealed class Trainer : IDisposable
     }
 
     // What a step sees depends on seed, epoch and step alone, and not on when or where it is prepared.
-    private (Tensor Images, Tensor Labels) Prepare(long[] order, int images, int epoch, int step)
+    private ImageBatch Prepare(long[] order, int images, int epoch, int step)
     {
         using var scope = NewDisposeScope();
         var start = step * _options.BatchSize;
         var indices = order.AsSpan(start, Math.Min(_options.BatchSize, images - start));
-        var (original, labels) = Batches.Take(_dataset.Train, indices, _device);
+        var batch = Batches.Take(_trainingSplit, indices, _device);
         var seed = Batches.AugmentationSeed(_options.Seed, (long)(epoch - 1) * StepsInEpoch + step);
-        return (Augmentations.Apply(_options, original, seed).MoveToOuterDisposeScope(), labels.MoveToOuterDisposeScope());
+        return (batch with { Images = Augmentations.Apply(_options, batch.Images, seed) }).Select(tensor => tensor.MoveToOuterDisposeScope());
     }
 
     private void Step(BatchFeed feed)
@@ -143,7 +147,7 @@ internal sealed class Trainer : IDisposable
             group.LearningRate = RateAt(step);
         }
 
-        var (images, labels) = feed.Next();
+        var (images, labels, parts) = feed.Next();
         StageClock.End("input");
 
         _optimizer.zero_grad();
@@ -154,7 +158,7 @@ internal sealed class Trainer : IDisposable
         var loss = Network.Loss(output, labels);
         if (reconstruction is not null)
         {
-            loss += _reconstructionLoss.call(reconstruction, images);
+            loss += _reconstructionLoss.call(reconstruction, parts ?? images);      // of several objects each against its own image
         }
 
         var value = loss.item<float>();
@@ -171,7 +175,7 @@ internal sealed class Trainer : IDisposable
 
         var count = labels.size(0);
         _state.LossSum += (double)value * count;
-        _state.Right += Network.Scores(output).argmax(1).eq(labels).sum().item<long>();
+        _state.Right += Hits.Count(Network.Scores(output), labels).All;
         _state.Images += count;
         _state.StepInEpoch++;
         StageClock.End("bookkeeping");
@@ -184,7 +188,7 @@ internal sealed class Trainer : IDisposable
         {
             try
             {
-                validation = Evaluate(_dataset.Train, _heldOut, "validation", cancellation).Accuracy;
+                validation = Evaluate(_heldOutSplit, _heldOut, "validation", cancellation).Accuracy;
             }
             catch (OperationCanceledException)
             {

@@ -15,7 +15,7 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("train --reconstruction-weight NaN", "--reconstruction-weight must be at least 0, but is NaN.")]
     [InlineData("train --preset papper", "--preset must be paper or official, but is papper.")]
     [InlineData("train --device gpu", "--device must be auto, cpu or cuda, but is gpu.")]
-    [InlineData("train --dataset minst", "There is no dataset 'minst'. Did you mean 'mnist'? Known: auto, mnist, builtin.")]
+    [InlineData("train --dataset minst", "There is no dataset 'minst'. Did you mean 'mnist'? Known: auto, mnist, ")]
     [InlineData("train --epochs many", "--epochs must be at least 1, but is many.")]
     [InlineData("train --decay fast", "--decay must be above 0 and at most 1, but is fast.")]
     [InlineData("train --shift 100000", "--shift must be between 0 and 1000, but is 100000.")]
@@ -27,6 +27,11 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("train --augmentation flip", "--augmentation must be shift, efficient or none, but is flip.")]
     [InlineData("info --model lenet", "There is no model 'lenet'. Known: ")]
     [InlineData("train --precision half", "--precision must be float32, bfloat16 or auto, but is half.")]
+    [InlineData("train --dataset mnist --image-size 20", "--image-size means nothing to --dataset mnist. Leave it out.")]
+    [InlineData("train --dataset builtin --grey", "--grey means nothing to --dataset builtin. Leave it out.")]
+    [InlineData("train --dataset folder", "--dataset folder needs --data with the folder of images.")]
+    [InlineData("datasets --sheet a.png", "--sheet needs a dataset to look at: datasets mnist --sheet ...")]
+    [InlineData("evaluate run --images 0", "--images must be at least 1, but is 0.")]
     [InlineData("tarin", "Unrecognized command or argument 'tarin'.")]
     public async Task CommandLine_ImpossibleValue_IsOneMessageAndExitCodeOne(string line, string message)
     {
@@ -96,6 +101,32 @@ public sealed class CommandLineTests : IDisposable
         var (code, output, _) = await Run("info");
         code.Should().Be(0);
         output.Should().Contain("8,215,568").And.Contain("digits.weight").And.Contain("TorchSharp");
+    }
+
+    [Fact]
+    public async Task Datasets_Alone_ListsAllWithWhatTheyNeed()
+    {
+        var (code, output, _) = await Run("datasets", "--data", _folder.Path);
+        code.Should().Be(0);
+        foreach (var kind in DatasetCatalog.All)
+        {
+            output.Should().Contain($"{kind.Name}: {kind.Description}");
+        }
+
+        output.Should().Contain("cifar-10-binary.tar.gz (170 MB): not on this machine");
+    }
+
+    [Fact]
+    public async Task Datasets_Pairs_AreShownAsAPicture()
+    {
+        IdxBytes.WriteTinyMnist(_folder);
+        var sheet = _folder.PathOf("sheet.png");
+        var (code, output, _) = await Run("datasets", "multimnist", "--data", _folder.Path, "--sheet", sheet);
+        code.Should().Be(0);
+        output.Should().Contain("to train on: 3 stored images, of which 3,000 images can be made: pairs, shift 4");
+        output.Should().MatchRegex(@"\n7\+[09]  0\+[79]  9\+[70]  7").And.Contain("\n1+2  2+1  1+2");
+        using var picture = SkiaSharp.SKBitmap.Decode(sheet);
+        (picture.Width, picture.Height).Should().Be((6 + 10 * (144 + 6), 6 + 6 * (72 + 6)));
     }
 
     [Fact]
