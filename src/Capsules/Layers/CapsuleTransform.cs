@@ -64,7 +64,8 @@ internal sealed class CapsuleTransform
         }
 
         return _kind == CapsuleKind.Vector ? Functional.length(Capsules.Votes.Present(input, mask)) : throw new ArgumentException(
-            $"{_owner} with {routing.GetName()} needs the activations of its matrix capsules. Call Route(poses, activations: ...).", nameof(activations));
+            $"{_owner} with {routing.GetName()} needs the activations of its matrix capsules. Call Route(poses, activations: ...).",
+            nameof(activations));
     }
 
     /// <summary>Throws unless a mask has the shape of the capsules and is a Bool tensor.</summary>

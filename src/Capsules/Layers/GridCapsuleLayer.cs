@@ -117,7 +117,7 @@ public abstract class GridCapsuleLayer : nn.Module<Tensor, Tensor>
         if (outputs is not null)
         {
             ShapeGuard.Shape(GetName(), outputs, nameof(outputs), $"B, J, {_axes}, E", [input.size(0), OutTypes, .. map.Output, OutDim]);
-            outputs = outputs.flatten(2, -2).transpose(1, 2).reshape(input.size(0) * map.Positions, OutTypes, OutDim);      // (B, J, L, E) -> (B * L, J, E)
+            outputs = outputs.flatten(2, -2).transpose(1, 2).reshape(-1, OutTypes, OutDim);      // (B, J, L, E) -> (B * L, J, E)
         }
 
         return OnGrid(routing.Update(Votes(input, null, map), outputs).to_type(input.dtype), map).MoveToOuterDisposeScope();

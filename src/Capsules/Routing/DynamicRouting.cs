@@ -32,7 +32,11 @@ public sealed class DynamicRouting : Routing
     /// the CPU, no coupling coefficients wanted), torch operations elsewhere. Both are the same function.
     /// </param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="iterations"/> is negative.</exception>
-    public DynamicRouting(int iterations = 3, bool leaky = false, RoutingGradient gradient = RoutingGradient.AllIterations, RoutingKernel kernel = RoutingKernel.Automatic)
+    public DynamicRouting(
+        int iterations = 3,
+        bool leaky = false,
+        RoutingGradient gradient = RoutingGradient.AllIterations,
+        RoutingKernel kernel = RoutingKernel.Automatic)
         : base(nameof(DynamicRouting))
     {
         if (iterations < 0)
@@ -65,7 +69,8 @@ public sealed class DynamicRouting : Routing
     /// <inheritdoc/>
     /// <remarks>Activations are not used by this algorithm: a capsule's activation is its length.</remarks>
     /// <exception cref="NotSupportedException">The fused kernel was asked for and cannot serve the arguments.</exception>
-    public override RoutingResult Route(Votes votes, Tensor? bias = null, Tensor? logits = null, Tensor? activations = null, bool coupling = false)
+    public override RoutingResult Route(
+        Votes votes, Tensor? bias = null, Tensor? logits = null, Tensor? activations = null, bool coupling = false)
     {
         Check(votes, bias, logits, activations);
         using var scope = NewDisposeScope();
@@ -80,7 +85,8 @@ public sealed class DynamicRouting : Routing
         logits = logits is null ? null : Functional.Wide(logits);
         var c = Gradient == RoutingGradient.AllIterations ? Coupling(votes, bias, logits) : CouplingWithoutGradient(votes, bias, logits);
         var v = Squashed(c is null ? UniformSum(votes) : votes.WeightedSum(c), bias);
-        return new RoutingResult(v, coupling: !coupling ? null : c is null ? votes.UniformCoupling(InitialCoupling(votes.OutCapsules)) : votes.Present(c)).MoveToOuterDisposeScope();
+        c = !coupling ? null : c is null ? votes.UniformCoupling(InitialCoupling(votes.OutCapsules)) : votes.Present(c);
+        return new RoutingResult(v, coupling: c).MoveToOuterDisposeScope();
     }
 
     private bool IsFused(Votes votes, Tensor? bias, Tensor? logits, bool coupling, [NotNullWhen(true)] out LinearVotes? linear)
@@ -91,7 +97,7 @@ public sealed class DynamicRouting : Routing
             return false;
         }
 
-        var reason = linear is null ? "The fused kernel makes votes from inputs and weights, but these votes are given."
+        var reason = linear is null ? "The fused kernel serves vector capsules through matrices (LinearVotes), but these votes are others."
             : coupling ? "The fused kernel keeps no coupling coefficients."
             : FusedDynamicRouting.WhyNot(linear.Input, linear.Weight, bias, logits);
         return reason is null || (Kernel == RoutingKernel.Fused
@@ -139,7 +145,9 @@ public sealed class DynamicRouting : Routing
     {
         if (logits is not null && Iterations == 0)
         {
-            throw new ArgumentException("DynamicRouting with 0 iterations couples uniformly and cannot use logits. Use 1 iteration to couple by the logits alone.", nameof(logits));
+            throw new ArgumentException(
+                "DynamicRouting with 0 iterations couples uniformly and cannot use logits. " +
+                "Use 1 iteration to couple by the logits alone.", nameof(logits));
         }
 
         CheckArguments(votes, bias, logits, activations);

@@ -53,7 +53,8 @@ public sealed class EMRouting : Routing
         ArgumentOutOfRangeException.ThrowIfLessThan(iterations, 1);
         if (!(finalLambda > 0 && double.IsFinite(finalLambda)))
         {
-            throw new ArgumentOutOfRangeException(nameof(finalLambda), finalLambda, "finalLambda must be finite and above 0. The authors used 0.01.");
+            throw new ArgumentOutOfRangeException(
+                nameof(finalLambda), finalLambda, "finalLambda must be finite and above 0. The authors used 0.01.");
         }
 
         ShapeGuard.ParameterDtype(nameof(EMRouting), dtype);

@@ -10,10 +10,13 @@ public sealed class GivenVotes : Votes
     /// <summary>Wraps votes; results of half precisions are float32.</summary>
     /// <param name="votes">Votes u_hat (B, N, J, E) with a floating-point dtype.</param>
     /// <param name="mask">Which input capsules are there: Bool (B, N); null (default) for all.</param>
-    /// <exception cref="ArgumentException"><paramref name="votes"/> is not 4-dimensional or not floating-point, or the mask does not fit.</exception>
+    /// <exception cref="ArgumentException">
+    /// <paramref name="votes"/> is not 4-dimensional or not floating-point, or the mask does not fit.
+    /// </exception>
     public GivenVotes(Tensor votes, Tensor? mask = null) : base(mask)
     {
-        ShapeGuard.Shape(nameof(GivenVotes), votes, nameof(votes), "B, N, J, E", [ShapeGuard.Any, ShapeGuard.Any, ShapeGuard.Any, ShapeGuard.Any]);
+        ShapeGuard.Shape(nameof(GivenVotes), votes, nameof(votes), "B, N, J, E",
+            [ShapeGuard.Any, ShapeGuard.Any, ShapeGuard.Any, ShapeGuard.Any]);
         ShapeGuard.Floating(nameof(GivenVotes), votes, nameof(votes));
         _votes = votes;
         CheckMask(nameof(GivenVotes));

@@ -102,8 +102,8 @@ public abstract class Routing : nn.Module
         if (votes.OutCapsules != outCapsules)
         {
             throw new ArgumentException(
-                $"{GetName()} was made for {outCapsules} output capsules, but the votes are for {votes.OutCapsules}. Make it with the sizes of its layer.",
-                nameof(votes));
+                $"{GetName()} was made for {outCapsules} output capsules, but the votes are for {votes.OutCapsules}. " +
+                "Make it with the sizes of its layer.", nameof(votes));
         }
     }
 
@@ -119,5 +119,6 @@ public abstract class Routing : nn.Module
     private protected static Tensor Squashed(Tensor s, Tensor? bias) => Functional.squash(Biased(s, bias));
 
     private bool IsUsed(Tensor? argument, RoutingInputs input, string what) =>
-        argument is not null && (Uses.HasFlag(input) ? true : throw new NotSupportedException($"{GetName()} does not use {what}. Pass none."));
+        argument is not null
+            && (Uses.HasFlag(input) ? true : throw new NotSupportedException($"{GetName()} does not use {what}. Pass none."));
 }

@@ -293,6 +293,14 @@ public class EveryModuleTests
         {
             var cases = Trainable.Select(name => Make(name)).ToArray();
             var inputs = cases.Select(c => c.Input(8).DetachFromDisposeScope()).ToArray();
+            var (lengths, labels) = (rand(8, 3).requires_grad_(), ones([8], int64));
+            Func<Tensor>[] losses =
+            [
+                () => Capsules.Functional.margin_loss(lengths, labels),
+                () => Capsules.Functional.spread_loss(lengths, labels),
+                () => Capsules.Functional.capsule_cross_entropy(lengths, labels, probabilities: true),
+                () => Capsules.Functional.reconstruction_loss(lengths, lengths),
+            ];
             var count = 0;
             while (!stop.IsCancellationRequested)
             {
@@ -302,6 +310,12 @@ public class EveryModuleTests
                     using var sum = output.sum();
                     sum.backward();
                     count++;
+                }
+
+                foreach (var loss in losses)
+                {
+                    using var value = loss();
+                    value.backward();
                 }
             }
 
