@@ -143,7 +143,8 @@ public sealed class CapsuleLayer : nn.Module<Tensor, Tensor>
         weight = Initialize.Parameter([inCapsules / sharedPositions, outCapsules, .. _transform.MatrixShape], device, dtype,
             w => DrawWeight(w, routing, preset));
         this.bias = bias ?? (preset == Preset.OfficialCode && routing.Uses.HasFlag(RoutingInputs.Bias))
-            ? Initialize.Parameter([outCapsules, outDim], device, dtype, b => Initialize.Constant(b, preset == Preset.OfficialCode ? 0.1 : 0))
+            ? Initialize.Parameter([outCapsules, outDim], device, dtype,
+                b => Initialize.Constant(b, preset == Preset.OfficialCode ? 0.1 : 0))
             : null;
         logits = learnedLogits ? Initialize.Parameter([inCapsules, outCapsules], device, dtype, b => nn.init.zeros_(b)) : null;
         this.routing = routing;
@@ -180,18 +181,18 @@ public sealed class CapsuleLayer : nn.Module<Tensor, Tensor>
 
     /// <summary>Turns input capsules into output capsules, with more said and more given back than <see cref="forward"/>.</summary>
     /// <param name="input">Capsules (B, N, D), of the dtype and on the device of the weight.</param>
-    /// <param name="initialLogits">
-    /// Initial routing logits (N, J) or (B, N, J), added to the learned ones where the layer has them. Default: none, zero.
-    /// Minus infinity keeps an input capsule from an output capsule; at least one entry of a row must be finite.
-    /// </param>
     /// <param name="activations">
     /// Activations (B, N) of the input capsules, for routings that use them. Default: the lengths of vector capsules; matrix capsules
     /// need them.
     /// </param>
-    /// <param name="coupling">Whether the coupling coefficients are wanted. Default: false.</param>
     /// <param name="mask">
     /// Which input capsules are there: Bool (B, N). Default: all. The others count as removed, whatever they hold. For samples with
     /// different numbers of capsules: <see cref="Functional.sequence_mask"/>.
+    /// </param>
+    /// <param name="coupling">Whether the coupling coefficients are wanted. Default: false.</param>
+    /// <param name="initialLogits">
+    /// Initial routing logits (N, J) or (B, N, J), added to the learned ones where the layer has them. Default: none, zero.
+    /// Minus infinity keeps an input capsule from an output capsule; at least one entry of a row must be finite.
     /// </param>
     /// <returns>
     /// The output capsules, their activations where the routing gives any, and the coupling coefficients (B, N, J) when asked for, in
@@ -200,7 +201,7 @@ public sealed class CapsuleLayer : nn.Module<Tensor, Tensor>
     /// <exception cref="ArgumentException">A shape, dtype or device does not fit.</exception>
     /// <exception cref="NotSupportedException">The routing has no use for an argument that was given.</exception>
     public RoutingResult Route(
-        Tensor input, Tensor? initialLogits = null, Tensor? activations = null, bool coupling = false, Tensor? mask = null)
+        Tensor input, Tensor? activations = null, Tensor? mask = null, bool coupling = false, Tensor? initialLogits = null)
     {
         Check(input);
         if (initialLogits is not null)
