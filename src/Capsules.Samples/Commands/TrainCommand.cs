@@ -33,8 +33,12 @@ internal static class TrainCommand
                     "[default: 0.9; with --model efficient 0.97; with --preset official 0.96 per 2000 steps]",
             },
             factor => factor is > 0 and <= 1, "above 0 and at most 1");
-        var iterations = CommonOptions.AtLeast(
-            New("--routing-iterations", "Iterations of dynamic routing; 0 couples uniformly.", Defaults.RoutingIterations), 0);
+        var weightDecay = CommonOptions.Valid(
+            OfModel<double?>("--weight-decay", "The L2 penalty on all parameters.", recipe => recipe.WeightDecay),
+            factor => factor >= 0 && double.IsFinite(factor.Value), "at least 0");
+        var iterations = CommonOptions.Valid(
+            OfModel<int?>("--routing-iterations", "Iterations of the routing; 0, with --model capsnet, couples uniformly.", recipe => recipe.RoutingIterations),
+            count => count >= 0, "at least 0");
         var reconstruction = CommonOptions.Valid(
             OfModel<double?>("--reconstruction-weight", "The weight of the sum of squared reconstruction errors; 0 leaves the decoder out.", recipe => recipe.ReconstructionWeight),
             weight => weight >= 0 && double.IsFinite(weight.Value), "at least 0");
@@ -66,7 +70,8 @@ internal static class TrainCommand
 
         Option[] ofTheRun =
         [
-            model, dataset, imageSize, grey, batchSize, learningRate, decay, iterations, reconstruction, preset, augmentation, shift, validation, images, precision, seed, output,
+            model, dataset, imageSize, grey, batchSize, learningRate, decay, weightDecay, iterations, reconstruction, preset, augmentation, shift,
+            validation, images, precision, seed, output,
         ];
         var command = new Command("train", "Train a network, or go on with a run.");
         foreach (var option in (Option[])[.. ofTheRun, data, epochs, device, threads, profile, resume])
@@ -105,7 +110,8 @@ internal static class TrainCommand
                 BatchSize = result.GetValue(batchSize) ?? (isOfficial ? OfficialBatchSize : kind.Recipe.BatchSize),
                 LearningRate = result.GetValue(learningRate) ?? kind.Recipe.LearningRate,
                 Decay = result.GetValue(decay) ?? kind.Recipe.Decay,
-                RoutingIterations = result.GetValue(iterations),
+                WeightDecay = result.GetValue(weightDecay) ?? kind.Recipe.WeightDecay,
+                RoutingIterations = result.GetValue(iterations) ?? kind.Recipe.RoutingIterations,
                 ReconstructionWeight = result.GetValue(reconstruction) ?? kind.Recipe.ReconstructionWeight,
                 Preset = isOfficial ? Preset.OfficialCode : Preset.Paper,
                 Augmentation = result.GetValue(augmentation) is { } chosen ? Enum.Parse<Augmentation>(chosen, ignoreCase: true)

@@ -24,7 +24,7 @@ internal sealed class Trainer : IDisposable
         TrainingOptions options, ImageDataset dataset, Device device, RunFolder folder, TrainingDisplay display, TrainingState state, ImageNetwork network)
     {
         (_options, _dataset, _device, _folder, _display, _state, Network) = (options, dataset, device, folder, display, state, network);
-        _optimizer = new FusedAdam(network.parameters(), options.LearningRate);
+        _optimizer = new FusedAdam(network.parameters(), options.LearningRate, weightDecay: options.WeightDecay);
         _reconstructionLoss = new ReconstructionLoss(options.ReconstructionWeight);
         _facts = DatasetFacts.Of(dataset);
         (_heldOut, _training) = Batches.HoldOut(dataset.Train.Count, options.Validation, options.Seed);
@@ -152,6 +152,7 @@ internal sealed class Trainer : IDisposable
 
         _optimizer.zero_grad();
         StageClock.End("optimizer");
+        Network.EpochsBehind = (double)step / StepsInEpoch;
         manual_seed(Batches.DropoutSeed(_options.Seed, step));
         var output = StageClock.End("rest of the network", Network.call(images));
         var reconstruction = Network.HasDecoder ? StageClock.End("decoder", Network.Reconstruct(output, labels)) : null;

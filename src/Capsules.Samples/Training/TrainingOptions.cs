@@ -33,7 +33,10 @@ internal sealed record TrainingOptions
     /// <summary>What the learning rate does not fall below. The 2017 authors' code has 1e-6: tf.maximum(rate, 1e-6).</summary>
     public double LearningRateFloor { get; init; } = 1e-6;
 
-    /// <summary>Iterations of dynamic routing, at least 0.</summary>
+    /// <summary>The L2 penalty on all parameters, whose gradient Adam adds: decay times the parameter; at least 0.</summary>
+    public double WeightDecay { get; init; }
+
+    /// <summary>Iterations of the routing, at least 0.</summary>
     public int RoutingIterations { get; init; } = 3;
 
     /// <summary>The weight of the sum of squared reconstruction errors; 0 leaves the decoder out.</summary>

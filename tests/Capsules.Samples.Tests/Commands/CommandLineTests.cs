@@ -24,6 +24,8 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("train --model capsnte", "There is no model 'capsnte'. Did you mean 'capsnet'? Known: ")]
     [InlineData("train --model cnn --preset official", "--preset means nothing to --model cnn. Leave it out.")]
     [InlineData("train --model efficient --routing-iterations 2", "--routing-iterations means nothing to --model efficient. Leave it out.")]
+    [InlineData("train --model matrix --reconstruction-weight 1", "--reconstruction-weight means nothing to --model matrix. Leave it out.")]
+    [InlineData("train --weight-decay -1", "--weight-decay must be at least 0, but is -1.")]
     [InlineData("train --augmentation flip", "--augmentation must be shift, efficient or none, but is flip.")]
     [InlineData("info --model lenet", "There is no model 'lenet'. Known: ")]
     [InlineData("train --precision half", "--precision must be float32, bfloat16 or auto, but is half.")]

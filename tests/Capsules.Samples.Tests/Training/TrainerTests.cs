@@ -49,6 +49,7 @@ public class TrainerTests
     [Theory]
     [InlineData("cnn", 4)]
     [InlineData("efficient", 1)]
+    [InlineData("inverted", 2)]
     public void Trainer_EveryModelResumed_GivesTheNumbersOfAnUninterruptedRun(string model, int every)
     {
         using var folders = new TemporaryFolder();
