@@ -35,19 +35,25 @@ internal static class Evaluator
         network.eval();
         using var inference = inference_mode();
         var (wrong, loss, clock) = (0L, 0.0, Stopwatch.StartNew());
-        for (var start = 0; start < indices.Length; start += BatchSize)
+        try
         {
-            cancellation.ThrowIfCancellationRequested();
-            using var scope = NewDisposeScope();
-            var batch = indices.AsSpan(start, Math.Min(BatchSize, indices.Length - start));
-            var (images, labels) = Batches.Take(split, batch, device);
-            var output = network.call(images);
-            wrong += network.Scores(output).argmax(1).ne(labels).sum().item<long>();
-            loss += network.Loss(output, labels).item<float>() * (double)batch.Length;
-            progress?.Invoke(start + batch.Length);
+            for (var start = 0; start < indices.Length; start += BatchSize)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                using var scope = NewDisposeScope();
+                var batch = indices.AsSpan(start, Math.Min(BatchSize, indices.Length - start));
+                var (images, labels) = Batches.Take(split, batch, device);
+                var output = network.call(images);
+                wrong += network.Scores(output).argmax(1).ne(labels).sum().item<long>();
+                loss += network.Loss(output, labels).item<float>() * (double)batch.Length;
+                progress?.Invoke(start + batch.Length);
+            }
+        }
+        finally
+        {
+            network.train(wasTraining);
         }
 
-        network.train(wasTraining);
         return new Evaluation(indices.Length, wrong, loss / indices.Length, indices.Length / clock.Elapsed.TotalSeconds);
     }
 }

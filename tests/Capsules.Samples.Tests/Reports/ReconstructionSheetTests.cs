@@ -9,7 +9,7 @@ public class ReconstructionSheetTests
     public void ReconstructionSheet_Digits_ShowsThemInTheFirstHalfOfEachFrame()
     {
         using var folder = new TemporaryFolder();
-        using var dataset = SmallDigits.Create(10, 60);
+        using var dataset = SmallDigits.Create(10, 60, size: 28);
         using var network = new CapsNet(new ImageShape(1, 28, 28), 10);
         var path = Path.Combine(folder.Path, "sheet.png");
         ReconstructionSheet.Write(path, network, dataset.Test, CPU);
