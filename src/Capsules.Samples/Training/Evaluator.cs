@@ -37,21 +37,28 @@ internal static class Evaluator
         network.eval();
         using var inference = inference_mode();
         var (hits, loss, clock) = (default(Hits), 0.0, Stopwatch.StartNew());
-        for (var start = 0; start < indices.Length; start += BatchSize)
+        try
         {
-            cancellation.ThrowIfCancellationRequested();
-            using var scope = NewDisposeScope();
-            var batch = indices.AsSpan(start, Math.Min(BatchSize, indices.Length - start));
-            var (images, labels) = Batches.Take(split, batch, device);
-            var output = network.call(images);
-            var now = Hits.Count(network.Scores(output), labels);
-            hits = new Hits(hits.All + now.All, hits.Some + now.Some);
-            loss += network.Loss(output, labels).item<float>() * (double)batch.Length;
-            progress?.Invoke(start + batch.Length);
+            for (var start = 0; start < indices.Length; start += BatchSize)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                using var scope = NewDisposeScope();
+                var batch = indices.AsSpan(start, Math.Min(BatchSize, indices.Length - start));
+                var (images, labels) = Batches.Take(split, batch, device);
+                var output = network.call(images);
+                var now = Hits.Count(network.Scores(output), labels);
+                hits = new Hits(hits.All + now.All, hits.Some + now.Some);
+                loss += network.Loss(output, labels).item<float>() * (double)batch.Length;
+                progress?.Invoke(start + batch.Length);
+            }
+        }
+        finally
+        {
+            network.train(wasTraining);
         }
 
-        network.train(wasTraining);
         return new Evaluation(
-            indices.Length, indices.Length - hits.All, loss / indices.Length, indices.Length / clock.Elapsed.TotalSeconds, indices.Length - hits.Some, split.Objects);
+            indices.Length, indices.Length - hits.All, loss / indices.Length, indices.Length / clock.Elapsed.TotalSeconds,
+            indices.Length - hits.Some, split.Objects);
     }
 }

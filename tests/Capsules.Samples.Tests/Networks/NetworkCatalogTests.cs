@@ -91,7 +91,7 @@ public class NetworkCatalogTests
     public void Network_FewImages_AreLearned(string name, int steps)
     {
         using var scope = NewDisposeScope();
-        using var dataset = SmallDigits.Create(train: 20);
+        using var dataset = SmallDigits.Create(train: 20, size: 28);
         manual_seed(1);
         var recipe = NetworkCatalog.Get(name).Recipe;
         using var network = NetworkCatalog.Get(name).Make(recipe, new ImageShape(1, 17, 17), 10);

@@ -46,7 +46,7 @@ public sealed class SeparationPictureTests : IDisposable
     [Fact]
     public void SeparationPicture_PairsRightAndWrong_HasThreeParts()
     {
-        using var digits = SmallDigits.Create(10, 10);
+        using var digits = SmallDigits.Create(10, 10, size: 28);
         var test = new PairSplit(digits.Test.Images, digits.Test.Labels, 4, false, 0);
         var dataset = new ImageDataset("pairs", "made here", digits.ClassNames, test, test);
         var checkpoint = new Checkpoint(TestRun.Options, DatasetFacts.Of(dataset), new TrainingState());
