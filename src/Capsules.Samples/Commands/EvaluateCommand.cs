@@ -8,14 +8,30 @@ internal static class EvaluateCommand
 {
     public static Command Create()
     {
-        var run = new Argument<string>("run") { Description = "A run folder, of which the best checkpoint is taken, or a checkpoint file." };
+        var runs = new Argument<string[]>("run")
+        {
+            Description = "A run folder, of which the best checkpoint is taken, or a checkpoint file; with --ensemble several, or the folder of train --seeds.",
+            Arity = ArgumentArity.OneOrMore,
+        };
+        var ensemble = new Option<bool>("--ensemble") { Description = "Take the runs together: their scores, which are lengths of class capsules, are summed." };
         var dataset = new Option<string?>("--dataset") { Description = $"The images: {string.Join(", ", DatasetCatalog.Names.Keys)}. [default: those that the run was trained on]" };
         var data = CommonOptions.Data();
         var device = CommonOptions.Device();
         var threads = CommonOptions.Threads();
-        var command = new Command("evaluate", "Measure a trained network on the test images.") { run, dataset, data, device, threads };
-        command.SetBackgroundAction((result, cancellation) => RunAsync(AnsiConsole.Console, result.GetValue(run)!, result.GetValue(dataset), result.GetValue(data),
-            result.GetValue(device)!, result.GetValue(threads), cancellation));
+        var command = new Command("evaluate", "Measure a trained network on the test images.") { runs, ensemble, dataset, data, device, threads };
+        command.SetBackgroundAction((result, cancellation) =>
+        {
+            var given = result.GetValue(runs)!;
+            if (result.GetValue(ensemble))
+            {
+                var machine = new MachineSettings(result.GetValue(device)!, result.GetValue(threads), result.GetValue(data));
+                return EnsembleEvaluation.RunAsync(AnsiConsole.Console, given, result.GetValue(dataset), machine, cancellation);
+            }
+
+            return given.Length == 1 && !SeedPlan.IsIn(given[0])
+                ? RunAsync(AnsiConsole.Console, given[0], result.GetValue(dataset), result.GetValue(data), result.GetValue(device)!, result.GetValue(threads), cancellation)
+                : throw new UserException("Several runs are evaluated as one: give --ensemble, or one run.");
+        });
         return command;
     }
 

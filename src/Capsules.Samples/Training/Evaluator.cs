@@ -11,6 +11,9 @@ namespace Capsules.Samples;
 /// <param name="ImagesPerSecond">The speed of this evaluation.</param>
 internal readonly record struct Evaluation(long Images, long Wrong, double Loss, double ImagesPerSecond)
 {
+    /// <summary>Which classes were read as which.</summary>
+    public ConfusionMatrix? Confusion { get; init; }
+
     public double Accuracy => 1 - (double)Wrong / Images;
 
     public double Error => (double)Wrong / Images;
@@ -35,6 +38,7 @@ internal static class Evaluator
         network.eval();
         using var inference = inference_mode();
         var (wrong, loss, clock) = (0L, 0.0, Stopwatch.StartNew());
+        ConfusionMatrix? confusion = null;
         for (var start = 0; start < indices.Length; start += BatchSize)
         {
             cancellation.ThrowIfCancellationRequested();
@@ -42,12 +46,15 @@ internal static class Evaluator
             var batch = indices.AsSpan(start, Math.Min(BatchSize, indices.Length - start));
             var (images, labels) = Batches.Take(split, batch, device);
             var output = network.call(images);
-            wrong += network.Scores(output).argmax(1).ne(labels).sum().item<long>();
+            var scores = network.Scores(output);
+            var predicted = scores.argmax(1);
+            wrong += predicted.ne(labels).sum().item<long>();
+            (confusion ??= new ConfusionMatrix((int)scores.size(1))).Add(labels, predicted);
             loss += network.Loss(output, labels).item<float>() * (double)batch.Length;
             progress?.Invoke(start + batch.Length);
         }
 
         network.train(wasTraining);
-        return new Evaluation(indices.Length, wrong, loss / indices.Length, indices.Length / clock.Elapsed.TotalSeconds);
+        return new Evaluation(indices.Length, wrong, loss / indices.Length, indices.Length / clock.Elapsed.TotalSeconds) { Confusion = confusion };
     }
 }

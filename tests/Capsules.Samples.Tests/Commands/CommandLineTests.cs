@@ -29,6 +29,18 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("train --augmentation flip", "--augmentation must be shift, efficient or none, but is flip.")]
     [InlineData("info --model lenet", "There is no model 'lenet'. Known: ")]
     [InlineData("train --precision half", "--precision must be float32, bfloat16 or auto, but is half.")]
+    [InlineData("train --schedule linear", "--schedule must be exponential, official, cosine or constant, but is linear.")]
+    [InlineData("train --schedule cosine --decay 0.5", "--decay means nothing to --schedule cosine. Leave it out.")]
+    [InlineData("train --optimizer sgd", "--optimizer must be adam or adamw, but is sgd.")]
+    [InlineData("train --weight-decay -1", "--weight-decay must be at least 0, but is -1.")]
+    [InlineData("train --clip-gradients 0", "--clip-gradients must be above 0, but is 0.")]
+    [InlineData("train --early-stop -1", "--early-stop must be at least 0, but is -1.")]
+    [InlineData("train --dataset builtin --early-stop 3 --validation 0", "--early-stop needs held-out images to stop by, but --validation is 0.")]
+    [InlineData("train --select best", "--select must be held-out or test, but is best.")]
+    [InlineData("train --select test --validation 100", "--validation holds images out, and with --select test none are chosen by.")]
+    [InlineData("train --save-every -1", "--save-every must be between 0 and 1000000, but is -1.")]
+    [InlineData("train --seeds 0", "--seeds must be at least 1, but is 0.")]
+    [InlineData("evaluate one two", "Several runs are evaluated as one: give --ensemble, or one run.")]
     [InlineData("tarin", "Unrecognized command or argument 'tarin'.")]
     public async Task CommandLine_ImpossibleValue_IsOneMessageAndExitCodeOne(string line, string message)
     {

@@ -22,6 +22,21 @@ internal static class SmallDigits
         }
     }
 
+    /// <summary>Writes a few digits as MNIST's four files, for commands that take a folder.</summary>
+    /// <returns>The folder, which <c>--data</c> takes.</returns>
+    public static string WriteMnist(TemporaryFolder folder, int train = 60, int test = 30)
+    {
+        using var digits = BuiltInDigits.Create(train, test);
+        foreach (var (split, name) in ((ImageSplit, string)[])[(digits.Train, "train"), (digits.Test, "t10k")])
+        {
+            var labels = split.Labels.data<long>().Select(label => (byte)label).ToArray();
+            folder.Write(Path.Combine("data", $"{name}-images-idx3-ubyte"), IdxBytes.Of([(uint)labels.Length, 28, 28], split.Images.bytes.ToArray()));
+            folder.Write(Path.Combine("data", $"{name}-labels-idx1-ubyte"), IdxBytes.Labels(labels));
+        }
+
+        return folder.PathOf("data");
+    }
+
     /// <summary>Two epochs of four steps with four images held out.</summary>
     public static TrainingOptions Options => new() { Dataset = BuiltInDigits.Name, Epochs = 2, BatchSize = 10, Seed = 3 };
 }
