@@ -16,6 +16,10 @@ internal static class CommandLine
             TrainCommand.Create(),
             EvaluateCommand.Create(),
             PredictCommand.Create(),
+            ReconstructCommand.Create(),
+            SweepCommand.Create(),
+            ExplainCommand.Create(),
+            MistakesCommand.Create(),
             InfoCommand.Create(),
             verbose,
         };

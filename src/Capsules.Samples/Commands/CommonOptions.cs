@@ -49,9 +49,18 @@ internal static class CommonOptions
         DefaultValueFactory = _ => new TrainingOptions().Seed,
     };
 
+    /// <summary>Which class, for the commands that look at one test image.</summary>
+    public static Option<string?> Digit() => new("--digit", "--class")
+    {
+        Description = "The class, by its name, of which the first test image that is read right is taken. [default: the first class]",
+    };
+
+    /// <summary>Which test image.</summary>
+    public static Option<long?> Index() => AtLeast(new Option<long?>("--index") { Description = "The test image, counted from 0, instead of --digit." }, 0);
+
     /// <summary>Refuses values below <paramref name="least"/>.</summary>
-    public static Option<T> AtLeast<T>(Option<T> option, T least) where T : IComparable<T> =>
-        Valid(option, value => value.CompareTo(least) >= 0, $"at least {least}");
+    public static Option<T> AtLeast<T>(Option<T> option, T least) =>
+        Valid(option, value => Comparer<T>.Default.Compare(value, least) >= 0, $"at least {least}");
 
     /// <summary>Refuses values for which <paramref name="isValid"/> does not hold.</summary>
     public static Option<T> Valid<T>(Option<T> option, Func<T, bool> isValid, string range)

@@ -46,9 +46,21 @@ internal sealed class CapsNet : ClassCapsules
     public override Tensor forward(Tensor images)
     {
         using var scope = NewDisposeScope();
+        return StageClock.End("routing", digits.call(PrimaryCapsules(images).Capsules)).MoveToOuterDisposeScope();
+    }
+
+    public override RoutingView Route(Tensor images)
+    {
+        using var scope = NewDisposeScope();
+        var (capsules, height, width) = PrimaryCapsules(images);
+        return new RoutingView(digits.Route(capsules, coupling: true), F.length(capsules), height, width).MoveToOuterDisposeScope();
+    }
+
+    // With the size of their grid.
+    private (Tensor Capsules, long Height, long Width) PrimaryCapsules(Tensor images)
+    {
         var x = _computeDtype is { } compute ? images.to_type(compute) : images;      // features stay in it up to the primary capsules
         var features = StageClock.End("first convolution", F.conv2d(x, conv1.weight!, conv1.bias, relu: true, computeDtype: _computeDtype));
-        var capsules = StageClock.End("squash", primary.call(features));
-        return StageClock.End("routing", digits.call(capsules)).MoveToOuterDisposeScope();
+        return (StageClock.End("squash", primary.call(features)), (features.size(2) - 9) / 2 + 1, (features.size(3) - 9) / 2 + 1);
     }
 }

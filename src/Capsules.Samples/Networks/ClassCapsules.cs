@@ -18,6 +18,11 @@ internal abstract class ClassCapsules(string name, Preset preset = Preset.Paper)
 
     public override Tensor Scores(Tensor capsules) => F.length(capsules);
 
+    public override Tensor Probabilities(Tensor capsules) => F.length(capsules);
+
+    /// <summary>Routes images (B, C, H, W) and keeps what the routing decided.</summary>
+    public abstract RoutingView Route(Tensor images);
+
     public override Tensor Loss(Tensor capsules, Tensor labels)
     {
         using var lengths = F.length(capsules);

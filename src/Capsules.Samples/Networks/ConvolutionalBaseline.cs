@@ -44,5 +44,7 @@ internal sealed class ConvolutionalBaseline : ImageNetwork
 
     public override Tensor Scores(Tensor logits) => logits.alias();
 
+    public override Tensor Probabilities(Tensor logits) => logits.softmax(1);
+
     public override Tensor Loss(Tensor logits, Tensor labels) => nn.functional.cross_entropy(logits, labels);
 }

@@ -1,6 +1,7 @@
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
+using F = Capsules.Functional;
 
 namespace Capsules.Samples;
 
@@ -56,6 +57,13 @@ internal sealed class EfficientCapsNet : ClassCapsules
     {
         using var scope = NewDisposeScope();
         return digits.call(primary.call(features.call(images))).MoveToOuterDisposeScope();
+    }
+
+    public override RoutingView Route(Tensor images)
+    {
+        using var scope = NewDisposeScope();
+        var capsules = primary.call(features.call(images));
+        return new RoutingView(digits.Route(capsules, coupling: true), F.length(capsules), 1, 1).MoveToOuterDisposeScope();      // all at one position
     }
 
     // Convolution, activation, normalisation, in this order; slopes, momenta and eps are Keras's defaults.

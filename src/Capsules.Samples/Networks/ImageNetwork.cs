@@ -20,6 +20,12 @@ internal abstract class ImageNetwork(string name) : nn.Module<Tensor, Tensor>(na
     /// <summary>Scores (B, J) of an output of <see cref="forward"/>; the largest one tells the class.</summary>
     public abstract Tensor Scores(Tensor output);
 
+    /// <summary>
+    /// How probable the network holds each class, (B, J) in [0, 1]: a class capsule's length, which is the probability that its class
+    /// is there and says nothing of the others; or a softmax of logits.
+    /// </summary>
+    public abstract Tensor Probabilities(Tensor output);
+
     /// <summary>The loss that it is trained by, without reconstruction, as a mean over the batch.</summary>
     /// <param name="output">What <see cref="forward"/> gave.</param>
     /// <param name="labels">The classes (B).</param>

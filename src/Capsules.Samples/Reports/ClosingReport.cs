@@ -44,7 +44,7 @@ internal static class ClosingReport
 
         if (trainer.Network.HasDecoder)
         {
-            ReconstructionSheet.Write(folder.Reconstructions, trainer.Network, dataset.Test, device);
+            ReconstructionSheet.Write(folder.Reconstructions, trainer.Network, dataset.Test, dataset.ClassNames, device);
             display.Line($"test images beside their reconstructions: {folder.Reconstructions}");
         }
 

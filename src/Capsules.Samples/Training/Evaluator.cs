@@ -49,7 +49,11 @@ internal static class Evaluator
             var scores = network.Scores(output);
             var predicted = scores.argmax(1);
             wrong += predicted.ne(labels).sum().item<long>();
-            (confusion ??= new ConfusionMatrix((int)scores.size(1))).Add(labels, predicted);
+            if (labels.dim() == 1)      // one object in an image
+            {
+                (confusion ??= new ConfusionMatrix((int)scores.size(1))).Add(labels, predicted);
+            }
+
             loss += network.Loss(output, labels).item<float>() * (double)batch.Length;
             progress?.Invoke(start + batch.Length);
         }

@@ -98,7 +98,7 @@ public class TrainerTests
     {
         using var folders = new TemporaryFolder();
         using var dataset = SmallDigits.Create(train: 12, every: 4);
-        var options = Tiny with { LearningRate = 1e-12, Epochs = 9, EarlyStop = 2, Model = "cnn", ReconstructionWeight = 0 };
+        var options = NetworkCatalog.Get("cnn").Recipe with { BatchSize = 6, MaxShift = 1, LearningRate = 1e-12, Epochs = 9, EarlyStop = 2 };
         var (folder, output) = (RunFolder.Create(folders.Path, "patient"), new TestOutput());
         using (var stopped = Trainer.Start(options, dataset, CPU, folder, new TrainingDisplay(output.Console)))
         {

@@ -7,7 +7,7 @@ namespace Capsules.Samples;
 
 /// <summary>
 /// What a run tells TensorBoard: loss and learning rate of every step, figures of every epoch, and how the network does on a few
-/// images that it is not trained on (where some are held out): lengths of class capsules, reconstructions.
+/// images that it is not trained on (where some are held out): lengths of class capsules, coupling coefficients, reconstructions.
 /// </summary>
 internal sealed class RunEvents(string folder) : IDisposable
 {
@@ -72,6 +72,11 @@ internal sealed class RunEvents(string folder) : IDisposable
             var (images, _) = Batches.Take(split, indices[..Math.Min(Watched, indices.Length)], device);
             var output = network.call(images);
             _file!.Histogram($"{OfEpoch}{(network is ClassCapsules ? "capsule_lengths" : "class_scores")}", epoch, Values(network.Scores(output)));
+            if (network is ClassCapsules capsules)
+            {
+                _file.Histogram($"{OfEpoch}couplings", epoch, Values(capsules.Route(images).Result.Coupling!));
+            }
+
             if (network.HasDecoder)
             {
                 var shown = images.narrow(0, 0, Math.Min(Shown, images.size(0)));

@@ -36,7 +36,7 @@ public class RunEventsTests
         tags["step/loss"].Should().Equal(1L, 2, 3, 4, 5, 6);
         tags["step/learning_rate"].Should().Equal(1L, 2, 3, 4, 5, 6);
         foreach (var tag in (string[])["loss", "class_loss", "train_accuracy", "validation_loss", "validation_accuracy", "learning_rate", "images_per_second",
-            "capsule_lengths", "reconstructions"])
+            "capsule_lengths", "couplings", "reconstructions"])
         {
             tags[$"epoch/{tag}"].Should().Equal([1L, 2], tag);
         }

@@ -1,0 +1,60 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Capsules.Samples.Tests.Reports;
+
+public sealed class SeparationPictureTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+    private readonly DisposeScope _scope = NewDisposeScope();
+    private readonly IDisposable _noGradient = no_grad();
+
+    public void Dispose()
+    {
+        _noGradient.Dispose();
+        _scope.Dispose();
+        _folder.Dispose();
+    }
+
+    [Fact]
+    public void Overlay_TwoReconstructions_AreRedAndGreen()
+    {
+        var overlay = SeparationPicture.Overlay(tensor([1f, 0f, 1f], [1, 1, 3]), tensor([0f, 1f, 0.2f], [1, 1, 3]));
+        Raster.OfImages(overlay)[0].Rgba.Should().Equal(255, 0, 0, 255, 0, 255, 0, 255, 255, 51, 0, 255);
+    }
+
+    [Fact]
+    public void Absent_Pairs_IsTheFirstClassOfNeither() => SeparationPicture.Absent([0, 2], [1, 2], 10).Should().Be(3);
+
+    [Theory]
+    [InlineData(new[] { 1L, 5L }, new[] { 5L, 1L }, true)]
+    [InlineData(new[] { 1L, 5L }, new[] { 1L, 4L }, false)]
+    public void IsRight_Pairs_BothMustBe(long[] labels, long[] predicted, bool expected) =>
+        SeparationPicture.IsRight(labels, predicted).Should().Be(expected);
+
+    [Fact]
+    public void PredictedPairs_Output_AreTheTwoLongestCapsules()
+    {
+        using var inspection = TestRun.Inspect(_folder.Path);
+        var capsules = zeros(1, 10, 16);
+        capsules[0, 7, 3] = 0.5f;
+        capsules[0, 2, 0] = 0.9f;
+        capsules[0, 4, 1] = 0.3f;
+        SeparationPicture.PredictedPairs(inspection.Network, capsules).data<long>().ToArray().Should().Equal(2, 7);
+    }
+
+    [Fact]
+    public void SeparationPicture_PairsRightAndWrong_HasThreeParts()
+    {
+        using var single = TestRun.Inspect(_folder.Path, test: 6);
+        var labels = tensor([0L, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 5], [6, 2]);
+        var split = new ImageSplit(single.Dataset.Test.Images, labels);
+        using var pairs = new Inspection(single.Console, single.Checkpoint, single.Network,
+            new ImageDataset("pairs", "made here", single.Dataset.ClassNames, split, split), CPU, _folder.Path);
+        pairs.HasPairs.Should().BeTrue();
+        var right = SeparationPicture.Of(pairs, [0, 1], []);
+        var both = SeparationPicture.Of(pairs, [0, 1], [2, 3, 4]);
+        var wrong = SeparationPicture.Of(pairs, [], [2, 3, 4]);
+        both.Height.Should().BeGreaterThan(right.Height).And.BeGreaterThan(wrong.Height);
+    }
+}
