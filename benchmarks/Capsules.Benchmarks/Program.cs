@@ -13,11 +13,10 @@ switch (args)
         return NetworkChild.Run(rest);
     case [SoakCommand.ChildName, .. var rest]:
         return SoakCommand.Run(rest);
-}
-
-if (args is [CompareAlgorithmsCommand.Name, .. var others])
-{
-    return CompareAlgorithmsCommand.Create().Parse(others).Invoke();
+    case [CompareAlgorithmsCommand.Name, .. var rest]:
+        return CompareAlgorithmsCommand.Create().Parse(rest).Invoke();
+    case [TrainAlgorithmsCommand.Name, .. var rest]:
+        return await TrainAlgorithmsCommand.Create().Parse(rest).InvokeAsync();
 }
 
 BenchmarkSwitcher.FromAssembly(typeof(CompareCommand).Assembly).Run(BenchmarkConfig.Arguments(args), BenchmarkConfig.For(args));

@@ -18,7 +18,8 @@ internal static class ShapeGuard
     /// <param name="letters">The expected shape in letters, as "B, N, D".</param>
     /// <param name="expected">The expected sizes; <see cref="Any"/> where any will do.</param>
     /// <param name="fix">The likely fix, given the actual shape; null or empty when there is none to name.</param>
-    public static void Shape(string owner, Tensor tensor, string argument, string letters, ReadOnlySpan<long> expected, Func<long[], string?>? fix = null)
+    public static void Shape(
+        string owner, Tensor tensor, string argument, string letters, ReadOnlySpan<long> expected, Func<long[], string?>? fix = null)
     {
         ArgumentNullException.ThrowIfNull(tensor, argument);
         var actual = tensor.shape;
@@ -44,7 +45,8 @@ internal static class ShapeGuard
         if (!tensor.is_floating_point())
         {
             throw new ArgumentException(
-                $"{owner} expected {argument} of a floating-point dtype, but got {tensor.dtype}. Convert it with {argument}.to(torch.float32).", argument);
+                $"{owner} expected {argument} of a floating-point dtype, but got {tensor.dtype}. " +
+                $"Convert it with {argument}.to(torch.float32).", argument);
         }
     }
 
@@ -55,11 +57,14 @@ internal static class ShapeGuard
         if (tensor.dtype != ScalarType.Bool)
         {
             throw new ArgumentException(
-                $"{owner} expected {argument} of dtype Bool, but got {tensor.dtype}. Convert it with {argument}.to(torch.@bool).", argument);
+                $"{owner} expected {argument} of dtype Bool, but got {tensor.dtype}. Convert it with {argument}.to(torch.@bool).",
+                argument);
         }
     }
 
-    /// <summary>Throws unless <paramref name="tensor"/> has the dtype and the device of the module's <paramref name="parameter"/>.</summary>
+    /// <summary>
+    /// Throws unless <paramref name="tensor"/> has the dtype and the device of the module's <paramref name="parameter"/>.
+    /// </summary>
     public static void Like(string owner, Tensor tensor, string argument, Tensor parameter, string parameterName)
     {
         ArgumentNullException.ThrowIfNull(tensor, argument);
@@ -67,7 +72,8 @@ internal static class ShapeGuard
         {
             throw new ArgumentException(
                 $"{owner} expected {argument} of dtype {parameter.dtype}, as its {parameterName}, but got {tensor.dtype}. " +
-                $"Convert one of them: {argument}.to(torch.ScalarType.{parameter.dtype}), or the module with .to(torch.ScalarType.{tensor.dtype}).", argument);
+                $"Convert one of them: {argument}.to(torch.ScalarType.{parameter.dtype}), " +
+                $"or the module with .to(torch.ScalarType.{tensor.dtype}).", argument);
         }
 
         SameDevice(owner, tensor, argument, parameter.device, parameterName);
@@ -80,7 +86,8 @@ internal static class ShapeGuard
         if (tensor.device_type != device.type || tensor.device_index != device.index)
         {
             throw new ArgumentException(
-                $"{owner} expected {argument} on {device}, as {otherName}, but got it on {tensor.device}. Move one of them with .to(...).", argument);
+                $"{owner} expected {argument} on {device}, as {otherName}, but got it on {tensor.device}. " +
+                "Move one of them with .to(...).", argument);
         }
     }
 
@@ -99,7 +106,8 @@ internal static class ShapeGuard
         if (labels.dtype != ScalarType.Int64)
         {
             throw new ArgumentException(
-                $"{owner} expected {argument} of dtype Int64, but got {labels.dtype}. Convert them with {argument}.to(torch.int64).", argument);
+                $"{owner} expected {argument} of dtype Int64, but got {labels.dtype}. Convert them with {argument}.to(torch.int64).",
+                argument);
         }
 
         Range(owner, labels, argument, 0, classes - 1, $"for {classes} capsules");
@@ -114,7 +122,8 @@ internal static class ShapeGuard
         }
 
         using var scope = NewDisposeScope();
-        var range = stack([values.min().to(ScalarType.Float64), values.max().to(ScalarType.Float64)]).cpu().data<double>();      // one transfer
+        var bounds = stack([values.min().to(ScalarType.Float64), values.max().to(ScalarType.Float64)]);
+        var range = bounds.cpu().data<double>();      // one transfer
         if (!(range[0] >= least && range[1] <= most))
         {
             throw new ArgumentException(

@@ -20,6 +20,8 @@ internal static class CommandLine
             SweepCommand.Create(),
             ExplainCommand.Create(),
             MistakesCommand.Create(),
+            AttackCommand.Create(),
+            DatasetsCommand.Create(),
             InfoCommand.Create(),
             verbose,
         };

@@ -22,8 +22,17 @@ internal static class CommonOptions
 
     public static Option<string?> Data() => new("--data")
     {
-        Description = "The folder with MNIST's four IDX files, plain or gzipped. Default: CAPSULES_DATA, then the user's cache, then a download.",
+        Description = "The folder with the dataset's files (see the command datasets). Default: CAPSULES_DATA, then the user's cache, then a download.",
     };
+
+    public static Option<int?> ImageSize() => Valid(new Option<int?>("--image-size")
+    {
+        Description = $"Scale images to so many pixels a side ({NamesOf(kind => kind.TakesImageSize)}).",
+    }, size => size is >= 1 and <= 1024, "between 1 and 1024");
+
+    public static Option<bool> Grey() => new("--grey") { Description = $"Turn colour images to grey ({NamesOf(kind => kind.TakesGrey)})." };
+
+    private static string NamesOf(Func<DatasetKind, bool> which) => string.Join(", ", DatasetCatalog.All.Where(which).Select(kind => kind.Name));
 
     public static Option<string> Device() => Among(new Option<string>("--device")
     {

@@ -9,9 +9,11 @@ internal static class EnsembleEvaluation
     /// <param name="console">Where the table goes.</param>
     /// <param name="runs">Run folders, folders of <c>train --seeds</c>, or checkpoint files.</param>
     /// <param name="name">The dataset; null for that of the first run.</param>
+    /// <param name="images">How many test images; null for as many as are stored.</param>
     /// <param name="machine">Where it computes.</param>
     /// <param name="cancellation">Stops it.</param>
-    public static async Task<int> RunAsync(IAnsiConsole console, IReadOnlyList<string> runs, string? name, MachineSettings machine, CancellationToken cancellation)
+    public static async Task<int> RunAsync(
+        IAnsiConsole console, IReadOnlyList<string> runs, string? name, long? images, MachineSettings machine, CancellationToken cancellation)
     {
         var place = Session.Open(machine.Device, machine.Threads);
         var paths = runs.SelectMany(run => SeedPlan.IsIn(run) ? SeedPlan.Read(run).Runs(run).Select(member => member.Folder) : [run]).Select(RunFolder.BestIn).ToList();
@@ -29,15 +31,17 @@ internal static class EnsembleEvaluation
                 }
             }
 
-            using var dataset = await TrainingRun.OpenAsync(console, name ?? members[0].Checkpoint.Dataset.Name, machine.Data, cancellation);
+            var facts = members[0].Checkpoint.Dataset;
+            using var dataset = await TrainingRun.OpenAsync(console, name ??= facts.Name, machine.Data, facts.OptionsFor(name), cancellation);
             foreach (var (checkpoint, _) in members)
             {
                 checkpoint.Dataset.RequireKind(dataset);
             }
 
             EnsembleResult? result = null;
-            new TrainingDisplay(console).Track("test", dataset.Test.Count, report => result = Ensemble.Run(
-                [.. members.Select(member => member.Network)], dataset.Test, place, done => report(done, $"{done}/{dataset.Test.Count} images"), cancellation));
+            var indices = EvaluateCommand.Addresses(dataset, images);
+            new TrainingDisplay(console).Track("test", indices.Length, report => result = Ensemble.Run(
+                [.. members.Select(member => member.Network)], dataset.Test, indices, place, done => report(done, $"{done}/{indices.Length} images"), cancellation));
             RunReport.Show(console, _ => { },
             [
                 .. paths.Select((path, i) => (path, $"{(double)result!.MembersWrong[i] / result.Images:p2} ({result.MembersWrong[i]} of {result.Images} wrong)", "")),

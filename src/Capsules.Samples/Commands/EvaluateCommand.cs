@@ -16,27 +16,41 @@ internal static class EvaluateCommand
         var ensemble = new Option<bool>("--ensemble") { Description = "Take the runs together: their scores, which are lengths of class capsules, are summed." };
         var dataset = new Option<string?>("--dataset") { Description = $"The images: {string.Join(", ", DatasetCatalog.Names.Keys)}. [default: those that the run was trained on]" };
         var data = CommonOptions.Data();
+        var images = CommonOptions.Valid(new Option<long?>("--images")
+        {
+            Description = "Test images: fewer than there are, or, where they are made when asked for (datasets says how many can be), more. [default: as many as are stored]",
+        }, count => count >= 1, "at least 1");
         var device = CommonOptions.Device();
         var threads = CommonOptions.Threads();
-        var command = new Command("evaluate", "Measure a trained network on the test images.") { runs, ensemble, dataset, data, device, threads };
+        var command = new Command("evaluate", "Measure a trained network on the test images.") { runs, ensemble, dataset, data, images, device, threads };
         command.SetBackgroundAction((result, cancellation) =>
         {
-            var given = result.GetValue(runs)!;
+            var (given, name) = (result.GetValue(runs)!, result.GetValue(dataset));
+            var machine = new MachineSettings(result.GetValue(device)!, result.GetValue(threads), result.GetValue(data));
             if (result.GetValue(ensemble))
             {
-                var machine = new MachineSettings(result.GetValue(device)!, result.GetValue(threads), result.GetValue(data));
-                return EnsembleEvaluation.RunAsync(AnsiConsole.Console, given, result.GetValue(dataset), machine, cancellation);
+                return EnsembleEvaluation.RunAsync(AnsiConsole.Console, given, name, result.GetValue(images), machine, cancellation);
             }
 
             return given.Length == 1 && !SeedPlan.IsIn(given[0])
-                ? RunAsync(AnsiConsole.Console, given[0], result.GetValue(dataset), result.GetValue(data), result.GetValue(device)!, result.GetValue(threads), cancellation)
+                ? RunAsync(AnsiConsole.Console, given[0], name, machine.Data, result.GetValue(images), machine.Device, machine.Threads, cancellation)
                 : throw new UserException("Several runs are evaluated as one: give --ensemble, or one run.");
         });
         return command;
     }
 
+    /// <summary>The addresses of so many test images; of as many as are stored where no number is given.</summary>
+    /// <exception cref="UserException">There are not so many.</exception>
+    public static long[] Addresses(ImageDataset dataset, long? images)
+    {
+        var most = dataset.Test.Count * dataset.Test.Variations;
+        return images > most
+            ? throw new UserException($"--images is {images:N0}, but {dataset.Name} has {most:N0} test images. Give at most as many.")
+            : Batches.InOrder(images ?? dataset.Test.Count);
+    }
+
     private static async Task<int> RunAsync(
-        IAnsiConsole console, string run, string? name, string? data, string device, int threads, CancellationToken cancellation)
+        IAnsiConsole console, string run, string? name, string? data, long? images, string device, int threads, CancellationToken cancellation)
     {
         var place = Session.Open(device, threads);
         var path = RunFolder.BestIn(run);
@@ -48,15 +62,16 @@ internal static class EvaluateCommand
         var (checkpoint, network, _) = Checkpoint.Load(path, place);
         using (network)
         {
-            using var dataset = await TrainingRun.OpenAsync(console, name ?? checkpoint.Dataset.Name, data, cancellation);
+            using var dataset = await TrainingRun.OpenAsync(
+                console, name ??= checkpoint.Dataset.Name, data, checkpoint.Dataset.OptionsFor(name), cancellation);
             checkpoint.Dataset.RequireKind(dataset);
             console.Say($"{path}, {NetworkCatalog.Get(checkpoint.Options.Model).Title}, epoch {checkpoint.State.History.Count}, on {dataset.Name} ({dataset.Source})");
-            var test = default(Evaluation);
-            new TrainingDisplay(console).Track("test", dataset.Test.Count, report => test = Evaluator.Run(
-                network, dataset.Test, Batches.InOrder(dataset.Test.Count), place, done => report(done, $"{done}/{dataset.Test.Count} images"), cancellation));
+            var (test, indices) = (default(Evaluation), Addresses(dataset, images));
+            new TrainingDisplay(console).Track("test", indices.Length, report => test = Evaluator.Run(
+                network, dataset.Test, indices, place, done => report(done, $"{done}/{indices.Length} images"), cancellation));
             RunReport.Show(console, _ => { },
             [
-                .. RunReport.Rows(test, dataset.IsOriginal ? NetworkCatalog.Get(checkpoint.Options.Model).Published : null),
+                .. RunReport.Rows(test, NetworkCatalog.Get(checkpoint.Options.Model).PublishedOn(dataset)),
                 (network.LossName, $"{test.Loss:f5}", ""),
                 ("inference", $"{test.ImagesPerSecond:f0} images/s", ""),
             ]);

@@ -21,7 +21,14 @@ internal sealed class Inspection(
     public Device Device => device;
 
     /// <summary>Whether each image shows two objects, so that labels are (B, 2).</summary>
-    public bool HasPairs => dataset.Test.Labels.dim() == 2;
+    public bool HasPairs
+    {
+        get
+        {
+            using var scope = NewDisposeScope();
+            return Take(0).Labels.dim() == 2;
+        }
+    }
 
     /// <summary>What a picture's note says of its network: "CapsNet (2017) after 3 epochs on mnist".</summary>
     public string Subject =>

@@ -54,7 +54,8 @@ internal static class SeedRuns
         var folder = RunFolder.At(path);
         var plan = SeedPlan.Read(folder.FullPath);
         plan = plan with { Options = end.Of(plan.Options) };
-        using var dataset = await TrainingRun.OpenAsync(console, plan.Options.Dataset, machine.Data, cancellation);
+        using var dataset = await TrainingRun.OpenAsync(
+            console, plan.Options.Dataset, machine.Data, new DatasetOptions(plan.Options.ImageSize, plan.Options.Grey), cancellation);
         plan.Write(folder.FullPath);
         return Train(console, plan, folder, dataset, place, machine, cancellation);
     }

@@ -30,7 +30,7 @@ internal static class TrainingRun
         IAnsiConsole console, TrainingOptions options, torch.Device device, MachineSettings machine, string precision, CancellationToken cancellation)
     {
         options = options.Resolve() with { Precision = PrecisionChoice.Resolve(precision, device, console) };
-        var dataset = await OpenAsync(console, options.Dataset, machine.Data, cancellation);
+        var dataset = await OpenAsync(console, options.Dataset, machine.Data, new DatasetOptions(options.ImageSize, options.Grey), cancellation);
         try
         {
             options.Check(dataset);
@@ -55,15 +55,16 @@ internal static class TrainingRun
             throw new UserException($"The run has {state.History.Count} epochs behind it and cannot end after {end.Epochs}. Give a larger --epochs.");
         }
 
-        using var dataset = await OpenAsync(console, facts.Name, machine.Data, cancellation);
+        using var dataset = await OpenAsync(console, facts.Name, machine.Data, facts.OptionsFor(facts.Name), cancellation);
         return Train(console, dataset, place, folder, machine, display => Trainer.Resume(folder, end, dataset, place, display), cancellation);
     }
 
     /// <summary>Opens a dataset and says what it is and what is special about it.</summary>
-    public static async Task<ImageDataset> OpenAsync(IAnsiConsole console, string name, string? data, CancellationToken cancellation)
+    public static async Task<ImageDataset> OpenAsync(
+        IAnsiConsole console, string name, string? data, DatasetOptions options, CancellationToken cancellation)
     {
         var shown = 0L;
-        return await DatasetCatalog.OpenAsync(name, data, console.Say, progress =>
+        return await DatasetCatalog.OpenAsync(name, data, console.Say, options, progress =>
         {
             // Every 2 MiB of a download.
             if (progress.Done >> 21 != shown)

@@ -12,6 +12,10 @@ internal static class BuiltInDigits
     public const string Name = "builtin";
     public const int DefaultSeed = 2017;
 
+    public static DatasetKind Kind { get; } = new(
+        Name, "The built-in digits", "generated digits, 28 x 28, no download", "this program's own: pen strokes under random hands",
+        [], _ => Create()) { Data = DataFolderUse.None };
+
     private const int Pixels = DigitPen.Size * DigitPen.Size;
     private static readonly string[] Digits = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 

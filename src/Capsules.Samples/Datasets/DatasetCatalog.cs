@@ -1,62 +1,139 @@
 namespace Capsules.Samples;
 
-/// <summary>Finds the dataset that <c>--dataset</c> names.</summary>
+/// <summary>The datasets of the sample, and how the one that <c>--dataset</c> names is found.</summary>
 /// <param name="folders">Where to look.</param>
 /// <param name="download">How to get what is not there.</param>
 /// <param name="notice">Receives sentences that the user should read, such as which data is used instead of which.</param>
 /// <param name="progress">Hears of downloads.</param>
 internal sealed class DatasetCatalog(
-    DataFolders folders, MnistDownload download, Action<string> notice, Action<DownloadProgress>? progress = null)
+    DataFolders folders, DatasetDownload download, Action<string> notice, Action<DownloadProgress>? progress = null)
 {
     public const string Auto = "auto";
     public const string FallbackNotice = "MNIST not found and not reachable: training on built-in digits; see --data";
 
+    /// <summary>All datasets, in the order in which they are listed. To add one: its file, and an entry here.</summary>
+    public static IReadOnlyList<DatasetKind> All { get; } =
+    [
+        Mnist.Kind, FashionMnist.Kind, Emnist.Digits, Emnist.Letters, Cifar10.Kind, Svhn.Kind, SmallNorb.Kind,
+        MultiMnist.Paper, MultiMnist.Code, AffineMnist.Kind, AffineMnist.Like, ImageFolder.Kind, BuiltInDigits.Kind,
+    ];
+
     /// <summary>What <c>--dataset</c> takes, with what it means.</summary>
-    public static IReadOnlyDictionary<string, string> Names { get; } = new Dictionary<string, string>
+    public static IReadOnlyDictionary<string, string> Names { get; } = new Dictionary<string, string>(
+    [
+        new(Auto, "MNIST if it can be found or downloaded, else the built-in digits"),
+        .. All.Select(kind => KeyValuePair.Create(kind.Name, kind.Description)),
+    ]);
+
+    /// <summary>Finds a dataset by its name; "auto" stands for MNIST.</summary>
+    /// <exception cref="UserException">There is none of that name.</exception>
+    public static DatasetKind Get(string name)
     {
-        [Auto] = "MNIST if it can be found or downloaded, else the built-in digits",
-        [Mnist.Name] = "handwritten digits, 28 x 28, 60,000 to train on and 10,000 to test on",
-        [BuiltInDigits.Name] = "generated digits, 28 x 28, no download",
-    };
+        if (All.FirstOrDefault(kind => kind.Name == (name == Auto ? Mnist.Name : name)) is { } kind)
+        {
+            return kind;
+        }
+
+        var suggestion = Suggestion.Closest(name, Names.Keys);
+        throw new UserException(
+            $"There is no dataset '{name}'. {(suggestion is null ? "" : $"Did you mean '{suggestion}'? ")}" +
+            $"Known: {string.Join(", ", Names.Keys)}.");
+    }
 
     /// <summary>Opens a dataset from this machine's folders, or from the network.</summary>
     /// <param name="name">One of <see cref="Names"/>.</param>
     /// <param name="dataFolder">The folder of <c>--data</c>, or null.</param>
+    /// <param name="notice">Receives sentences that the user should read.</param>
+    /// <param name="options">What is wanted of the dataset; null for nothing in particular.</param>
+    /// <param name="progress">Hears of downloads.</param>
+    /// <param name="cancellation">Stops downloads.</param>
     /// <exception cref="UserException">The name is unknown, the data is damaged, or it is not to be had.</exception>
     public static async Task<ImageDataset> OpenAsync(
         string name,
         string? dataFolder,
         Action<string> notice,
+        DatasetOptions? options = null,
         Action<DownloadProgress>? progress = null,
         CancellationToken cancellation = default)
     {
-        using var download = new MnistDownload();
-        return await new DatasetCatalog(DataFolders.OfThisMachine(dataFolder), download, notice, progress).OpenAsync(name, cancellation);
+        using var download = new DatasetDownload();
+        return await new DatasetCatalog(DataFolders.OfThisMachine(dataFolder), download, notice, progress).OpenAsync(name, options, cancellation);
     }
 
     /// <summary>Opens a dataset by its name. The caller owns it.</summary>
-    public async Task<ImageDataset> OpenAsync(string name, CancellationToken cancellation = default) => name switch
+    public async Task<ImageDataset> OpenAsync(string name, DatasetOptions? options = null, CancellationToken cancellation = default)
     {
-        Auto => await OpenMnistAsync(orElse: OpenFallback, cancellation),
-        Mnist.Name => await OpenMnistAsync(orElse: reason => throw NotToBeHad(reason), cancellation),
-        BuiltInDigits.Name => OpenBuiltIn(),
-        _ => throw UnknownName(name),
-    };
+        var kind = Get(name);
+        CheckOptions(kind, options ??= new DatasetOptions());
+        var found = new List<DatasetFolder>();
+        try
+        {
+            foreach (var set in kind.Needs)
+            {
+                found.Add(await FindAsync(set, cancellation));
+            }
+        }
+        catch (DownloadException failure) when (name == Auto)
+        {
+            notice($"No MNIST: {failure.Message}.");
+            notice(FallbackNotice);
+            return BuiltInDigits.Create();
+        }
+        catch (DownloadException failure)
+        {
+            var set = kind.Needs[found.Count];
+            throw new UserException(
+                $"{set.Title} was not found and could not be downloaded: {failure.Message}. {HowToGetIt(set, "put it into a folder")}");
+        }
+
+        return kind.Open(new DatasetSource(found, folders.Given, options, notice));
+    }
+
+    private void CheckOptions(DatasetKind kind, DatasetOptions options)
+    {
+        if (options.ImageSize is not null && !kind.TakesImageSize)
+        {
+            throw new UserException($"--image-size means nothing to --dataset {kind.Name}. Leave it out.");
+        }
+
+        if (options.Grey && !kind.TakesGrey)
+        {
+            throw new UserException($"--grey means nothing to --dataset {kind.Name}. Leave it out.");
+        }
+
+        if (kind.Data == DataFolderUse.Dataset && folders.Given is null)
+        {
+            throw new UserException($"--dataset {kind.Name} needs --data with the folder of images.");
+        }
+
+        if (folders.Given is not null && kind.Data == DataFolderUse.None)
+        {
+            notice($"{kind.Title} are generated: --data has no effect on them.");
+        }
+        else if (folders.Given is not null && string.IsNullOrWhiteSpace(folders.Given))
+        {
+            throw new UserException(
+                $"--data is empty. Give it the folder that holds {kind.Title}{(kind.Data == DataFolderUse.Place ? ", or leave it away" : "")}.");
+        }
+    }
 
     // A folder that holds damaged data ends the search: training on something else instead would hide the damage.
-    private async Task<ImageDataset> OpenMnistAsync(Func<string, ImageDataset> orElse, CancellationToken cancellation)
+    private async Task<DatasetFolder> FindAsync(FileSet set, CancellationToken cancellation)
     {
         if (folders.Given is not null)
         {
-            return Mnist.Load(SearchGiven(folders.Given), isCache: false, notice);
+            var given = DatasetFolder.Search(set, folders.Given);
+            return given.IsComplete
+                ? given
+                : throw new UserException($"--data is {folders.Given}, but {Lack(given)}. {HowToGetIt(set, "put it there")}");
         }
 
         if (folders.FromEnvironment is not null)
         {
-            var found = MnistFolder.Search(folders.FromEnvironment);
+            var found = DatasetFolder.Search(set, folders.FromEnvironment);
             if (found.IsComplete)
             {
-                return Mnist.Load(found, isCache: false, notice);
+                return found;
             }
 
             notice($"{DataFolders.Variable} is {folders.FromEnvironment}, but {Lack(found)}: looking further.");
@@ -64,44 +141,23 @@ internal sealed class DatasetCatalog(
 
         if (folders.Cache is null)
         {
-            return orElse("there is no user folder to download to");
+            throw new DownloadException("there is no user folder to download to");
         }
 
-        var cached = MnistFolder.Search(folders.Cache);
+        var cached = DatasetFolder.Search(set, folders.Cache, isCache: true);
         if (!cached.IsComplete)
         {
-            var target = Path.Combine(folders.Cache, Mnist.Name);
-            try
-            {
-                notice($"Downloading MNIST (11 MB) to {target}.");
-                var missing = MnistFile.All.Where(file => !file.Spellings.Any(name => File.Exists(Path.Combine(target, name))));
-                await download.FetchAsync(target, missing.ToList(), progress, cancellation);
-            }
-            catch (DownloadException failure)
-            {
-                return orElse(failure.Message);
-            }
-
-            cached = MnistFolder.Search(folders.Cache);
+            var target = Path.Combine(folders.Cache, set.Folder);
+            notice($"Downloading {set.Title} ({set.Size}) to {target}.");
+            var missing = set.Files.Where(file => !file.Spellings.Append(file.Published.Name).Any(name => File.Exists(Path.Combine(target, name))));
+            await download.FetchAsync(target, missing.Select(file => file.Published).Distinct().ToList(), set.Mirrors, progress, cancellation);
+            cached = DatasetFolder.Search(set, folders.Cache, isCache: true);
         }
 
-        return Mnist.Load(cached, isCache: true, notice);
+        return cached;
     }
 
-    private static MnistFolder SearchGiven(string folder)
-    {
-        if (string.IsNullOrWhiteSpace(folder))
-        {
-            throw new UserException("--data is empty. Give it the folder that holds MNIST, or leave it away.");
-        }
-
-        var found = MnistFolder.Search(folder);
-        return found.IsComplete
-            ? found
-            : throw new UserException($"--data is {folder}, but {Lack(found)}. {HowToGetIt("put it there")}");
-    }
-
-    private static string Lack(MnistFolder found)
+    private static string Lack(DatasetFolder found)
     {
         if (!Directory.Exists(found.Folder))
         {
@@ -109,39 +165,12 @@ internal sealed class DatasetCatalog(
         }
 
         var missing = found.Missing.ToList();
-        return missing.Count == MnistFile.All.Count
-            ? "neither it nor its folder mnist holds MNIST"
-            : $"{found.Folder} lacks {string.Join(" and ", missing)} (plain or .gz)";
+        return missing.Count == found.Set.Files.Count
+            ? $"neither it nor its folder {found.Set.Folder} holds {found.Set.Title}"
+            : $"{found.Folder} lacks {string.Join(" and ", missing.Select(file => file.Name))} (plain or .gz)";
     }
 
-    private ImageDataset OpenFallback(string reason)
-    {
-        notice($"No MNIST: {reason}.");
-        notice(FallbackNotice);
-        return BuiltInDigits.Create();
-    }
-
-    private ImageDataset OpenBuiltIn()
-    {
-        if (folders.Given is not null)
-        {
-            notice("The built-in digits are generated: --data has no effect on them.");
-        }
-
-        return BuiltInDigits.Create();
-    }
-
-    private static UserException NotToBeHad(string reason) => new(
-        $"MNIST was not found and could not be downloaded: {reason}. {HowToGetIt("put it into a folder")}");
-
-    private static string HowToGetIt(string action) =>
-        $"To have MNIST, {action}: {string.Join(", ", MnistFile.All.Select(file => file.Name + ".gz"))} "
-        + $"from {string.Join(" or ", MnistDownload.PublicMirrors)}, and name the folder with --data or {DataFolders.Variable}.";
-
-    private static UserException UnknownName(string name)
-    {
-        var suggestion = Suggestion.Closest(name, Names.Keys);
-        return new UserException(
-            $"There is no dataset '{name}'. {(suggestion is null ? "" : $"Did you mean '{suggestion}'? ")}Known: {string.Join(", ", Names.Keys)}.");
-    }
+    private static string HowToGetIt(FileSet set, string action) =>
+        $"To have {set.Title}, {action}: {string.Join(", ", set.Published.Select(file => file.Name))} "
+        + $"from {string.Join(" or ", set.Mirrors)}, and name the folder with --data or {DataFolders.Variable}.";
 }

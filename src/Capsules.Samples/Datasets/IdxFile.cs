@@ -17,33 +17,18 @@ internal sealed record IdxFile(IReadOnlyList<int> Dimensions, byte[] Values, str
     private const int MaxDimensions = 4;
     private const long MaxValues = 1L << 30;
 
-    // Deflate cannot pack more tightly than this, so a header that promises more than that is wrong.
-    private const long MaxGzipRatio = 1032;
-
-    /// <summary>Reads a plain or gzip-packed IDX file whole.</summary>
+    /// <summary>Reads an IDX file whole.</summary>
     /// <exception cref="InvalidDataException">The file is not one whole IDX file of bytes. The message says what is wrong, and not
     /// the fix, which depends on where the file lies.</exception>
-    public static IdxFile Read(string path)
+    public static IdxFile Read(DataStream content)
     {
-        using var stream = MaybeGzip.OpenRead(path, out var isPacked, out var storedLength);
-        try
-        {
-            return Read(path, stream, isPacked, storedLength);
-        }
-        catch (InvalidDataException cause) when (!cause.Message.StartsWith(path, StringComparison.Ordinal))
-        {
-            throw new InvalidDataException($"{path} cannot be unpacked: its gzip data is damaged or cut short.", cause);
-        }
-    }
-
-    private static IdxFile Read(string path, Stream stream, bool isPacked, long storedLength)
-    {
+        var (path, stream, isPacked, stored) = (content.Name, content.Source, content.IsPacked, content.Possible);
         var (header, dimensions) = ReadHeader(path, stream);
         var shape = string.Join(" x ", dimensions);
 
         // The header is not to be trusted with an allocation before it agrees with the file.
         var count = Product(dimensions);
-        var possible = isPacked ? storedLength * MaxGzipRatio : storedLength - header.Length;
+        var possible = stored - header.Length;
         if (count > MaxValues)
         {
             throw new InvalidDataException($"{path} claims to hold {shape} values, but at most {MaxValues:N0} are expected.");

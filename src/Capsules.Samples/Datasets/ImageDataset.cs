@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using System.Text;
 using static TorchSharp.torch;
 
 namespace Capsules.Samples;
@@ -21,9 +22,7 @@ internal sealed class ImageDataset : IDisposable
         ClassNames = classNames;
         Train = train;
         Test = test;
-        Channels = train.Images.size(1);
-        Height = train.Images.size(2);
-        Width = train.Images.size(3);
+        (Channels, Height, Width) = (train.Shape.Channels, train.Shape.Height, train.Shape.Width);
     }
 
     public string Name { get; }
@@ -47,7 +46,7 @@ internal sealed class ImageDataset : IDisposable
     /// <summary>Whether results compare with published ones.</summary>
     public bool IsOriginal { get; }
 
-    /// <summary>A checksum of all images and labels: what makes two datasets the same.</summary>
+    /// <summary>A checksum of all images and labels, and of what is made of them: what makes two datasets the same.</summary>
     public string Fingerprint => field ??= Hash();
 
     public void Dispose()
@@ -63,6 +62,8 @@ internal sealed class ImageDataset : IDisposable
         {
             hash.AppendData(tensor.bytes);
         }
+
+        hash.AppendData(Encoding.UTF8.GetBytes(Train.Recipe + Test.Recipe));
 
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }

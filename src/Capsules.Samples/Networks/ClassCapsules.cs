@@ -26,9 +26,14 @@ internal abstract class ClassCapsules(string name, Preset preset = Preset.Paper)
     public override Tensor Loss(Tensor capsules, Tensor labels)
     {
         using var lengths = F.length(capsules);
-        return F.margin_loss(lengths, labels, preset: preset);
+        using var presence = labels.dim() == 1 ? null : Presence(labels, capsules.size(1));
+        return F.margin_loss(lengths, presence ?? labels, preset: preset);
     }
 
-    public override Tensor Reconstruct(Tensor capsules, Tensor? labels = null) =>
-        decoder?.call(capsules, labels) ?? base.Reconstruct(capsules, labels);
+    public override Tensor Reconstruct(Tensor capsules, Tensor? labels = null) => decoder switch
+    {
+        null => base.Reconstruct(capsules, labels),
+        CapsuleDecoder each when labels?.dim() == 2 => each.DecodeEach(capsules, labels),
+        _ => decoder.call(capsules, labels),
+    };
 }

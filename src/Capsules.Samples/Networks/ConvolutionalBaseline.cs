@@ -46,5 +46,17 @@ internal sealed class ConvolutionalBaseline : ImageNetwork
 
     public override Tensor Probabilities(Tensor logits) => logits.softmax(1);
 
-    public override Tensor Loss(Tensor logits, Tensor labels) => nn.functional.cross_entropy(logits, labels);
+    /// <inheritdoc/>
+    /// <remarks>Of several objects each class is a yes or no of its own: binary cross-entropy, summed over classes.</remarks>
+    public override Tensor Loss(Tensor logits, Tensor labels)
+    {
+        if (labels.dim() == 1)
+        {
+            return nn.functional.cross_entropy(logits, labels);
+        }
+
+        using var scope = NewDisposeScope();
+        return nn.functional.binary_cross_entropy_with_logits(logits, Presence(labels, logits.size(1)), reduction: nn.Reduction.None)
+            .sum(dim: 1).mean().MoveToOuterDisposeScope();
+    }
 }

@@ -28,12 +28,22 @@ internal abstract class ImageNetwork(string name) : nn.Module<Tensor, Tensor>(na
 
     /// <summary>The loss that it is trained by, without reconstruction, as a mean over the batch.</summary>
     /// <param name="output">What <see cref="forward"/> gave.</param>
-    /// <param name="labels">The classes (B).</param>
+    /// <param name="labels">The classes (B), or (B, K) where an image shows K objects of different classes.</param>
     public abstract Tensor Loss(Tensor output, Tensor labels);
 
-    /// <summary>An output to images (B, C, H, W), by the labels (B), or by the prediction where none are given.</summary>
+    /// <summary>
+    /// An output to images (B, C, H, W), by the labels (B), or by the prediction where none are given; by labels (B, K) to an image
+    /// of each object, (B, K, C, H, W).
+    /// </summary>
     public virtual Tensor Reconstruct(Tensor output, Tensor? labels = null) =>
         throw new InvalidOperationException($"This {GetName()} was assembled without a decoder.");
+
+    /// <summary>Labels (B, K) as the presence (B, J) of each class, 1 or 0.</summary>
+    protected static Tensor Presence(Tensor labels, long classes)
+    {
+        using var scope = NewDisposeScope();
+        return zeros(labels.size(0), classes, device: labels.device).scatter_(1, labels, ones_like(labels, dtype: float32)).MoveToOuterDisposeScope();
+    }
 
     /// <summary>The predicted classes (B) of images.</summary>
     public Tensor Predict(Tensor images)

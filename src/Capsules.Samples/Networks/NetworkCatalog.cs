@@ -15,7 +15,11 @@ internal sealed record NetworkKind(
     TrainingOptions Recipe,
     IReadOnlyList<string> WithoutOptions,
     PublishedFigures Published,
-    Func<TrainingOptions, ImageShape, int, ImageNetwork> Make);
+    Func<TrainingOptions, ImageShape, int, ImageNetwork> Make)
+{
+    /// <summary>The published figures where results on a dataset compare with them: on the original MNIST; else null.</summary>
+    public PublishedFigures? PublishedOn(ImageDataset dataset) => dataset.IsOriginal && dataset.Name == Mnist.Name ? Published : null;
+}
 
 /// <summary>Figures of a paper on MNIST, as text for the closing table; empty where it has none.</summary>
 internal sealed record PublishedFigures(string Error, string Accuracy, string Parameters, string ParametersWithDecoder);

@@ -14,7 +14,7 @@ internal static class ClosingReport
         var (options, epochs, isLastBest) = (trainer.Options, trainer.History.Count, trainer.BestEpoch == trainer.History.Count);
         var last = trainer.Test(cancellation);
         var best = isLastBest ? last : TestBest(dataset, device, folder, display, cancellation);
-        var paper = dataset.IsOriginal ? NetworkCatalog.Get(options.Model).Published : null;
+        var paper = NetworkCatalog.Get(options.Model).PublishedOn(dataset);
         var rows = RunReport.Rows(last, paper, isLastBest ? "" : $", last epoch ({epochs})").ToList();
         if (!isLastBest)
         {
@@ -42,7 +42,7 @@ internal static class ClosingReport
             ConfusionPlot.Write(folder.Confusion, confusion, dataset.ClassNames, "test");
         }
 
-        if (trainer.Network.HasDecoder)
+        if (trainer.Network.HasDecoder && dataset.Test.Objects == 1)
         {
             ReconstructionSheet.Write(folder.Reconstructions, trainer.Network, dataset.Test, dataset.ClassNames, device);
             display.Line($"test images beside their reconstructions: {folder.Reconstructions}");

@@ -24,13 +24,14 @@ internal static class ExplanationPicture
         Tensor Weighted(params long[] over) => coupling.mul(lengthOf).sum(over).div(lengthOf.sum(over));
 
         var maps = new List<Panel>();
-        if (view.Height * view.Width > 1)
+        var hasPositions = view.Height * view.Width > 1;      // with one, there is nothing to take a mean of
+        if (hasPositions)
         {
             maps.Add(Maps("Where: mean coupling of the primary capsules at each position", coupling.mean([0]), names, label, predicted));
             maps.Add(Maps("Where: the same, each capsule weighted by its length", Weighted(0), names, label, predicted));
         }
 
-        maps.Add(Matrix(coupling.mean([1, 2]), Weighted(1, 2), names));
+        maps.Add(Matrix(coupling.mean([1, 2]), hasPositions ? Weighted(1, 2) : null, names));
         return StackPanel.Titled(
             "Which primary capsules each class capsule listened to",
             string.Create(CultureInfo.InvariantCulture, $"{inspection.Subject}, test image {index}: {names[label]} read as {names[predicted]}. ") +
@@ -55,7 +56,7 @@ internal static class ExplanationPicture
     }
 
     // Types of primary capsules in columns, classes in rows.
-    private static StackPanel Matrix(Tensor coupling, Tensor weighted, IReadOnlyList<string> names)
+    private static StackPanel Matrix(Tensor coupling, Tensor? weighted, IReadOnlyList<string> names)
     {
         StackPanel Half(string title, Tensor values)
         {
@@ -65,8 +66,8 @@ internal static class ExplanationPicture
                 StackPanel.Row(6, new RowLabelsPanel(names, panel.Height), panel), new HeatScalePanel("coupling", low, high));
         }
 
-        return StackPanel.Row(24,
-            Half($"Which: mean coupling of each of the {coupling.size(0)} types", coupling), Half("The same, weighted by length", weighted));
+        var plain = Half($"Which: mean coupling of each of the {coupling.size(0)} types", coupling);
+        return weighted is null ? plain : StackPanel.Row(24, plain, Half("The same, weighted by length", weighted));
     }
 
     private static string Grid(RoutingView view, int classes)

@@ -8,8 +8,8 @@ namespace Capsules.Samples;
 /// <summary>Prepares the batches of an epoch on a thread of its own, one ahead of the step that runs.</summary>
 internal sealed unsafe class BatchFeed : IDisposable
 {
-    private readonly Func<int, (Tensor Images, Tensor Labels)> _prepare;
-    private readonly BlockingCollection<(Tensor Images, Tensor Labels)> _ready = new(boundedCapacity: 1);
+    private readonly Func<int, ImageBatch> _prepare;
+    private readonly BlockingCollection<ImageBatch> _ready = new(boundedCapacity: 1);
     private readonly CancellationTokenSource _stop = new();
     private readonly Thread _thread;
     private Exception? _failure;
@@ -17,7 +17,7 @@ internal sealed unsafe class BatchFeed : IDisposable
     /// <param name="first">The first step.</param>
     /// <param name="end">The step after the last.</param>
     /// <param name="prepare">Makes the batch of a step; called on the other thread, in order.</param>
-    public BatchFeed(int first, int end, Func<int, (Tensor Images, Tensor Labels)> prepare)
+    public BatchFeed(int first, int end, Func<int, ImageBatch> prepare)
     {
         _prepare = prepare;
         _thread = new Thread(() => Work(first, end)) { IsBackground = true, Name = "batches" };
@@ -26,7 +26,7 @@ internal sealed unsafe class BatchFeed : IDisposable
 
     /// <summary>The next step's batch, which joins the caller's dispose scope.</summary>
     /// <exception cref="InvalidOperationException">There is none left, or preparing it failed.</exception>
-    public (Tensor Images, Tensor Labels) Next()
+    public ImageBatch Next()
     {
         if (!_ready.TryTake(out var batch, Timeout.Infinite))
         {
@@ -35,8 +35,9 @@ internal sealed unsafe class BatchFeed : IDisposable
 
         using (batch.Images)
         using (batch.Labels)
+        using (batch.Parts)
         {
-            return (batch.Images.alias(), batch.Labels.alias());      // made on this thread, these are in its scope
+            return batch.Select(tensor => tensor.alias());      // made on this thread, these are in its scope
         }
     }
 
@@ -44,10 +45,9 @@ internal sealed unsafe class BatchFeed : IDisposable
     {
         _stop.Cancel();
         _thread.Join();
-        foreach (var (images, labels) in _ready)
+        foreach (var batch in _ready)
         {
-            images.Dispose();
-            labels.Dispose();
+            Dispose(batch);
         }
 
         _ready.Dispose();
@@ -61,15 +61,14 @@ internal sealed unsafe class BatchFeed : IDisposable
             UseOneThread();
             for (var step = first; step < end; step++)
             {
-                var (images, labels) = Prepared(step);
+                var batch = Prepared(step);
                 try
                 {
-                    _ready.Add((images, labels), _stop.Token);
+                    _ready.Add(batch, _stop.Token);
                 }
                 catch (OperationCanceledException)
                 {
-                    images.Dispose();
-                    labels.Dispose();
+                    Dispose(batch);
                     return;
                 }
             }
@@ -86,11 +85,17 @@ internal sealed unsafe class BatchFeed : IDisposable
         }
     }
 
-    private (Tensor Images, Tensor Labels) Prepared(int step)
+    private ImageBatch Prepared(int step)
     {
         using var scope = NewDisposeScope();
-        var (images, labels) = _prepare(step);
-        return (images.DetachFromDisposeScope(), labels.DetachFromDisposeScope());
+        return _prepare(step).Select(tensor => tensor.DetachFromDisposeScope());
+    }
+
+    private static void Dispose(ImageBatch batch)
+    {
+        batch.Images.Dispose();
+        batch.Labels.Dispose();
+        batch.Parts?.Dispose();
     }
 
     // OpenMP gives every thread that computes a team of its own, and two teams on the same cores wait for each other. torch's own

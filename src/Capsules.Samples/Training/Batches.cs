@@ -8,7 +8,7 @@ internal static class Batches
 {
     // Streams of randomness: what an epoch or a step draws depends on the seed and its number alone, so that a resumed run
     // draws the same with nothing to restore.
-    private const ulong HoldOutStream = 1, ShuffleStream = 2, AugmentationStream = 3, DropoutStream = 4;
+    private const ulong HoldOutStream = 1, ShuffleStream = 2, AugmentationStream = 3, DropoutStream = 4, VariationStream = 5;
 
     /// <summary>Splits the training images for good: (held out, to train on), each as indices.</summary>
     public static (long[] HeldOut, long[] Training) HoldOut(long count, int heldOut, int seed)
@@ -36,14 +36,27 @@ internal static class Batches
     /// <summary>The seed of a step's dropout, for torch's generator.</summary>
     public static long DropoutSeed(int seed, long step) => (long)new DeterministicRandom((ulong)seed, DropoutStream, (ulong)step).NextUInt64();
 
-    /// <summary>The images (B, C, H, W), as float32 in [0, 1], and labels (B) at some indices.</summary>
-    public static (Tensor Images, Tensor Labels) Take(ImageSplit split, ReadOnlySpan<long> indices, Device device)
+    /// <summary>Of stored images to addresses: each in one of its variations, another in each epoch. Where a split has none, as they are.</summary>
+    public static long[] Vary(long[] stored, ImageSplit split, int seed, int epoch)
+    {
+        if (split.Variations == 1)
+        {
+            return stored;
+        }
+
+        var random = new DeterministicRandom((ulong)seed, VariationStream, (ulong)epoch);
+        return Array.ConvertAll(stored, image => image + split.Count * random.NextInt32((int)split.Variations));
+    }
+
+    /// <summary>The images (B, C, H, W) at some addresses, as float32 in [0, 1], their labels, and their parts where they have some.</summary>
+    public static ImageBatch Take(ImageSplit split, ReadOnlySpan<long> indices, Device device)
     {
         using var scope = NewDisposeScope();
-        var index = tensor(indices.ToArray());
-        var images = split.Images.index_select(0, index).to(device).to(float32).div_(255);
-        var labels = split.Labels.index_select(0, index).to(device);
-        return (images.MoveToOuterDisposeScope(), labels.MoveToOuterDisposeScope());
+        var batch = split.Take(indices);
+        return new ImageBatch(Scaled(batch.Images), batch.Labels.to(device), batch.Parts is null ? null : Scaled(batch.Parts))
+            .Select(tensor => tensor.MoveToOuterDisposeScope());
+
+        Tensor Scaled(Tensor pixels) => pixels.to(device).to(float32).div_(255);
     }
 
     /// <summary>0, 1, ..., count - 1.</summary>

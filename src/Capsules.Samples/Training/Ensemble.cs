@@ -23,14 +23,15 @@ internal static class Ensemble
     /// <summary>Measures the networks, alone and together.</summary>
     /// <param name="networks">The networks, for the same images and classes.</param>
     /// <param name="split">The images.</param>
+    /// <param name="indices">Which of them.</param>
     /// <param name="device">Where the networks are.</param>
     /// <param name="progress">Hears how many images are done.</param>
     /// <param name="cancellation">Stops between batches.</param>
     public static EnsembleResult Run(
-        IReadOnlyList<ImageNetwork> networks, ImageSplit split, Device device, Action<int>? progress = null, CancellationToken cancellation = default)
+        IReadOnlyList<ImageNetwork> networks, ImageSplit split, long[] indices, Device device, Action<int>? progress = null, CancellationToken cancellation = default)
     {
         using var inference = inference_mode();
-        var (wrong, alone, indices) = (0L, new long[networks.Count], Batches.InOrder(split.Count));
+        var (wrong, alone) = (0L, new long[networks.Count]);
         foreach (var network in networks)
         {
             network.eval();
@@ -54,5 +55,5 @@ internal static class Ensemble
         return new EnsembleResult(indices.Length, wrong, alone);
     }
 
-    private static long Wrong(Tensor scores, Tensor labels) => scores.argmax(1).ne(labels).sum().item<long>();
+    private static long Wrong(Tensor scores, Tensor labels) => labels.size(0) - Hits.Count(scores, labels).All;
 }

@@ -9,7 +9,9 @@ namespace Capsules.Samples;
 /// <param name="Wrong">How many were misclassified.</param>
 /// <param name="Loss">The mean of the loss that the network is trained by, without reconstruction.</param>
 /// <param name="ImagesPerSecond">The speed of this evaluation.</param>
-internal readonly record struct Evaluation(long Images, long Wrong, double Loss, double ImagesPerSecond)
+/// <param name="NoneRight">How many had not one object classified rightly; where an image shows one, as many as are wrong.</param>
+/// <param name="Objects">How many objects an image shows; it is right when all are.</param>
+internal readonly record struct Evaluation(long Images, long Wrong, double Loss, double ImagesPerSecond, long NoneRight = 0, int Objects = 1)
 {
     /// <summary>Which classes were read as which.</summary>
     public ConfusionMatrix? Confusion { get; init; }
@@ -37,7 +39,7 @@ internal static class Evaluator
         var wasTraining = network.training;
         network.eval();
         using var inference = inference_mode();
-        var (wrong, loss, clock) = (0L, 0.0, Stopwatch.StartNew());
+        var (hits, loss, clock) = (default(Hits), 0.0, Stopwatch.StartNew());
         ConfusionMatrix? confusion = null;
         for (var start = 0; start < indices.Length; start += BatchSize)
         {
@@ -47,11 +49,11 @@ internal static class Evaluator
             var (images, labels) = Batches.Take(split, batch, device);
             var output = network.call(images);
             var scores = network.Scores(output);
-            var predicted = scores.argmax(1);
-            wrong += predicted.ne(labels).sum().item<long>();
-            if (labels.dim() == 1)      // one object in an image
+            var now = Hits.Count(scores, labels);
+            hits = new Hits(hits.All + now.All, hits.Some + now.Some);
+            if (split.Objects == 1)
             {
-                (confusion ??= new ConfusionMatrix((int)scores.size(1))).Add(labels, predicted);
+                (confusion ??= new ConfusionMatrix((int)scores.size(1))).Add(labels, scores.argmax(1));
             }
 
             loss += network.Loss(output, labels).item<float>() * (double)batch.Length;
@@ -59,6 +61,10 @@ internal static class Evaluator
         }
 
         network.train(wasTraining);
-        return new Evaluation(indices.Length, wrong, loss / indices.Length, indices.Length / clock.Elapsed.TotalSeconds) { Confusion = confusion };
+        return new Evaluation(
+            indices.Length, indices.Length - hits.All, loss / indices.Length, indices.Length / clock.Elapsed.TotalSeconds, indices.Length - hits.Some, split.Objects)
+        {
+            Confusion = confusion,
+        };
     }
 }

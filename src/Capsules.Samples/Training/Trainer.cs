@@ -18,6 +18,7 @@ internal sealed class Trainer : IDisposable
     private readonly ReconstructionLoss _reconstructionLoss;
     private readonly DatasetFacts _facts;
     private readonly long[] _heldOut, _training;
+    private readonly ImageSplit _trainingSplit, _heldOutSplit;
 
     private Trainer(
         TrainingOptions options, ImageDataset dataset, Device device, RunFolder folder, TrainingDisplay display, TrainingState state, ImageNetwork network)
@@ -27,6 +28,9 @@ internal sealed class Trainer : IDisposable
         _reconstructionLoss = new ReconstructionLoss(options.ReconstructionWeight);
         _facts = DatasetFacts.Of(dataset);
         (_heldOut, _training) = Batches.HoldOut(dataset.Train.Count, options.Validation, options.Seed);
+        _trainingSplit = dataset.Train.DrawnFrom(_training);
+        _heldOutSplit = _heldOut.Length > 0 ? dataset.Train.DrawnFrom(_heldOut) : dataset.Train;
+        _heldOut = Batches.Vary(_heldOut, dataset.Train, options.Seed, epoch: 0);
     }
 
     /// <summary>The network under training.</summary>
@@ -129,7 +133,7 @@ internal sealed class Trainer : IDisposable
 
     private void TrainEpoch(int epoch, Action<long, string> report, CancellationToken cancellation)
     {
-        var order = Batches.Order(_training, _options.Seed, epoch);
+        var order = Batches.Vary(Batches.Order(_training, _options.Seed, epoch), _trainingSplit, _options.Seed, epoch);
         var images = (int)ImagesInEpoch;
         var (clock, secondsBefore, stepsBefore, saved) = (Stopwatch.StartNew(), _state.Seconds, _state.StepInEpoch, Stopwatch.GetTimestamp());
         Network.train();
@@ -158,14 +162,14 @@ internal sealed class Trainer : IDisposable
     }
 
     // What a step sees depends on seed, epoch and step alone, and not on when or where it is prepared.
-    private (Tensor Images, Tensor Labels) Prepare(long[] order, int images, int epoch, int step)
+    private ImageBatch Prepare(long[] order, int images, int epoch, int step)
     {
         using var scope = NewDisposeScope();
         var start = step * _options.BatchSize;
         var indices = order.AsSpan(start, Math.Min(_options.BatchSize, images - start));
-        var (original, labels) = Batches.Take(_dataset.Train, indices, _device);
+        var batch = Batches.Take(_trainingSplit, indices, _device);
         var seed = Batches.AugmentationSeed(_options.Seed, (long)(epoch - 1) * StepsInEpoch + step);
-        return (Augmentations.Apply(_options, original, seed).MoveToOuterDisposeScope(), labels.MoveToOuterDisposeScope());
+        return (batch with { Images = Augmentations.Apply(_options, batch.Images, seed) }).Select(tensor => tensor.MoveToOuterDisposeScope());
     }
 
     private void Step(BatchFeed feed)
@@ -177,7 +181,7 @@ internal sealed class Trainer : IDisposable
             group.LearningRate = RateAt(step);
         }
 
-        var (images, labels) = feed.Next();
+        var (images, labels, parts) = feed.Next();
         StageClock.End("input");
 
         _optimizer.zero_grad();
@@ -189,7 +193,7 @@ internal sealed class Trainer : IDisposable
         var classLoss = loss.item<float>();
         if (reconstruction is not null)
         {
-            loss += _reconstructionLoss.call(reconstruction, images);
+            loss += _reconstructionLoss.call(reconstruction, parts ?? images);      // of several objects each against its own image
         }
 
         var value = loss.item<float>();
@@ -212,7 +216,7 @@ internal sealed class Trainer : IDisposable
         var count = labels.size(0);
         _state.LossSum += (double)value * count;
         _state.ClassLossSum += (double)classLoss * count;
-        _state.Right += Network.Scores(output).argmax(1).eq(labels).sum().item<long>();
+        _state.Right += Hits.Count(Network.Scores(output), labels).All;
         _state.Images += count;
         _state.StepInEpoch++;
         Events?.Step(StepsDone, value, RateAt(step));
@@ -223,7 +227,7 @@ internal sealed class Trainer : IDisposable
     {
         Validation = null;
         var chosenBy = _options.Select.Images();
-        var (split, indices) = _options.Select == Selection.Test ? (_dataset.Test, Batches.InOrder(_dataset.Test.Count)) : (_dataset.Train, _heldOut);
+        var (split, indices) = _options.Select == Selection.Test ? (_dataset.Test, Batches.InOrder(_dataset.Test.Count)) : (_heldOutSplit, _heldOut);
         if (indices.Length > 0)
         {
             try
@@ -239,7 +243,7 @@ internal sealed class Trainer : IDisposable
 
         var result = _state.CloseEpoch(Validation, RateAt(StepsDone - 1));
         Events?.Epoch(result, chosenBy);
-        Events?.Watch(result.Epoch, Network, _dataset.Train, _heldOut.Length > 0 ? _heldOut : _training, _device);
+        Events?.Watch(result.Epoch, Network, _heldOut.Length > 0 ? _heldOutSplit : _trainingSplit, _heldOut.Length > 0 ? _heldOut : _training, _device);
 
         // The best first: a kill between the two leaves a last checkpoint that does not yet count this epoch, and resuming it
         // writes both anew. The other way round the best would stay behind.

@@ -6,6 +6,12 @@ internal sealed record TrainingOptions
     /// <summary>What <c>--dataset</c> names.</summary>
     public string Dataset { get; init; } = DatasetCatalog.Auto;
 
+    /// <summary>Pixels a side that images are scaled to, where the dataset can; null for their own size.</summary>
+    public int? ImageSize { get; init; }
+
+    /// <summary>Whether colour images are turned to grey, where the dataset can.</summary>
+    public bool Grey { get; init; }
+
     /// <summary>What <c>--model</c> names.</summary>
     public string Model { get; init; } = NetworkCatalog.Default;
 
@@ -92,6 +98,11 @@ internal sealed record TrainingOptions
         if (EarlyStop > 0 && Validation == 0 && Select == Selection.HeldOut)
         {
             throw new UserException("--early-stop needs held-out images to stop by, but --validation is 0. Hold some out.");
+        }
+
+        if (Augmentation != Augmentation.None && dataset.Train.Objects > 1)
+        {
+            throw new UserException($"{dataset.Name} shifts its objects itself, and its images are not augmented. Give --augmentation none, or leave it out.");
         }
 
         if (Augmentation == Augmentation.Efficient && Math.Min(dataset.Height, dataset.Width) < EfficientAugmentation.LeastSize)

@@ -29,7 +29,8 @@ public abstract class CapsuleDecoder : nn.Module<Tensor, Tensor?, Tensor>
         ArgumentNullException.ThrowIfNull(outputShape);
         if (outputShape.Length == 0)
         {
-            throw new ArgumentException($"{name} expected outputShape to have at least one size, as [1, 28, 28], but got none.", nameof(outputShape));
+            throw new ArgumentException(
+                $"{name} expected outputShape to have at least one size, as [1, 28, 28], but got none.", nameof(outputShape));
         }
 
         foreach (var size in outputShape)
@@ -79,7 +80,9 @@ public abstract class CapsuleDecoder : nn.Module<Tensor, Tensor?, Tensor>
     /// <summary>Reconstructs every object of a sample by itself: one image for each of its K capsules, by the same weights.</summary>
     /// <remarks><para>Sabour, Frosst, Hinton, 2017, section 6 (MultiMNIST): each digit is reconstructed in turn.</para></remarks>
     /// <param name="input">Capsules (B, J, E).</param>
-    /// <param name="labels">Int64 labels (B, K), the capsules of the K objects; <see cref="Functional.longest"/> gives the K longest.</param>
+    /// <param name="labels">
+    /// Int64 labels (B, K), the capsules of the K objects; <see cref="Functional.longest"/> gives the K longest.
+    /// </param>
     /// <returns>Images (B, K, C, H, W).</returns>
     /// <exception cref="ArgumentException">A shape, dtype or label does not fit.</exception>
     public Tensor DecodeEach(Tensor input, Tensor labels)

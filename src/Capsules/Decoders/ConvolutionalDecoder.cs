@@ -60,12 +60,14 @@ public sealed class ConvolutionalDecoder : CapsuleDecoder
         if (outputShape.Length != 3)
         {
             throw new ArgumentException(
-                $"ConvolutionalDecoder expected outputShape to be (C, H, W), as [1, 28, 28], but got {ShapeGuard.Text(outputShape)}.", nameof(outputShape));
+                $"ConvolutionalDecoder expected outputShape to be (C, H, W), as [1, 28, 28], but got {ShapeGuard.Text(outputShape)}.",
+                nameof(outputShape));
         }
 
         if (channels.Length == 0)
         {
-            throw new ArgumentException("ConvolutionalDecoder expected channels to have at least one entry, as [64, 32, 16, 8], but got none.", nameof(channels));
+            throw new ArgumentException(
+                "ConvolutionalDecoder expected channels to have at least one entry, as [64, 32, 16, 8], but got none.", nameof(channels));
         }
 
         foreach (var count in channels)
@@ -106,7 +108,8 @@ public sealed class ConvolutionalDecoder : CapsuleDecoder
 
     // TorchSharp 0.107.0's ConvTranspose2d loses an output padding that differs between height and width; the function does not.
     private static Tensor Apply(ConvTranspose2d layer, Tensor x, long stride, long[] outputPadding) =>
-        nn.functional.conv_transpose2d(x, layer.weight!, layer.bias, strides: [stride, stride], padding: [1, 1], output_padding: outputPadding);
+        nn.functional.conv_transpose2d(
+            x, layer.weight!, layer.bias, strides: [stride, stride], padding: [1, 1], output_padding: outputPadding);
 
     // A side of the image after each doubling, from the grid's to its own.
     private static long[] Halvings(long size, int doublings)

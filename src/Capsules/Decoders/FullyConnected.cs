@@ -9,7 +9,8 @@ internal static class FullyConnected
     /// <summary>The widths of the hidden layers of the 2017 paper.</summary>
     public static readonly long[] PaperSizes = [512, 1024];
 
-    public static ModuleList<Linear> Layers(long features, long[] hiddenSizes, IEnumerable<long> outputShape, Preset preset, Device? device, ScalarType? dtype)
+    public static ModuleList<Linear> Layers(
+        long features, long[] hiddenSizes, IEnumerable<long> outputShape, Preset preset, Device? device, ScalarType? dtype)
     {
         foreach (var size in hiddenSizes)
         {
@@ -24,7 +25,7 @@ internal static class FullyConnected
             if (preset == Preset.OfficialCode)
             {
                 Initialize.TruncatedNormal(layer.weight!, 0.1);
-                nn.init.constant_(layer.bias!, 0.1);
+                Initialize.Constant(layer.bias!, 0.1);
             }
 
             layers.Add(layer);

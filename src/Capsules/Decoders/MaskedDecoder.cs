@@ -3,12 +3,15 @@ using static TorchSharp.torch;
 
 namespace Capsules;
 
-/// <summary>Reconstructs images from capsules: all but the chosen capsules are masked, and fully connected layers decode the rest.</summary>
+/// <summary>
+/// Reconstructs images from capsules: all but the chosen capsules are masked, and fully connected layers decode the rest.
+/// </summary>
 /// <remarks>
 /// <para>Capsules (B, J, E), masked, flattened to (B, J * E), through hidden layers with ReLU and an output layer with sigmoid,
 /// to images (B, C, H, W) in [0, 1]. The paper's decoder: 160 to 512 to 1024 to 784.</para>
 /// <para>State dict: <c>layers.0.weight</c>, <c>layers.0.bias</c>, and so on, one Linear for each hidden layer and the output.</para>
-/// <para>Sabour, Frosst, Hinton, "Dynamic Routing Between Capsules", 2017, section 4.1 and figure 2. https://arxiv.org/abs/1710.09829</para>
+/// <para>Sabour, Frosst, Hinton, "Dynamic Routing Between Capsules", 2017, section 4.1 and figure 2.
+/// https://arxiv.org/abs/1710.09829</para>
 /// </remarks>
 public sealed class MaskedDecoder : CapsuleDecoder
 {

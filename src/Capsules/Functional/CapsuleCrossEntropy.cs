@@ -14,7 +14,9 @@ public static partial class Functional
     /// <para>Activations in [0, 1] as logits are a soft target: with J classes the loss does not fall below
     /// log(1 + (J - 1) / e), 1.461 for ten.</para>
     /// </remarks>
-    /// <param name="activations">Logits, lengths or activations (B, J); with <paramref name="probabilities"/>, probabilities in [0, 1].</param>
+    /// <param name="activations">
+    /// Logits, lengths or activations (B, J); with <paramref name="probabilities"/>, probabilities in [0, 1].
+    /// </param>
     /// <param name="target">Int64 labels (B).</param>
     /// <param name="probabilities">
     /// Whether activations are probabilities over the classes rather than logits. Default: false. A probability below 1e-12 counts as
@@ -23,7 +25,8 @@ public static partial class Functional
     /// <param name="reduction">Over the batch: mean (default), sum, or none, which gives (B).</param>
     /// <returns>A scalar, or (B) without reduction, in the dtype of <paramref name="activations"/>.</returns>
     /// <exception cref="ArgumentException">A shape, dtype, device or label does not fit.</exception>
-    public static Tensor capsule_cross_entropy(Tensor activations, Tensor target, bool probabilities = false, Reduction reduction = Reduction.Mean)
+    public static Tensor capsule_cross_entropy(
+        Tensor activations, Tensor target, bool probabilities = false, Reduction reduction = Reduction.Mean)
     {
         CheckActivations(nameof(capsule_cross_entropy), activations, target);
         using var scope = NewDisposeScope();

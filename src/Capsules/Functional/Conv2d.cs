@@ -4,7 +4,9 @@ namespace Capsules;
 
 public static partial class Functional
 {
-    /// <summary>A 2-D convolution (cross-correlation) by the fastest kernel for its sizes, in a compute dtype of its own if wanted.</summary>
+    /// <summary>
+    /// A 2-D convolution (cross-correlation) by the fastest kernel for its sizes, in a compute dtype of its own if wanted.
+    /// </summary>
     /// <remarks>
     /// <para>output[b, o, y, x] = bias[o] + sum over c, i, j of weight[o, c, i, j] input[b, c, s y + d i - p, s x + d j - p], as torch's.
     /// <see cref="ConvolutionKernel.Automatic"/> takes, on the CPU in float32, <see cref="ConvolutionKernel.Winograd"/> where it
@@ -25,7 +27,9 @@ public static partial class Functional
     /// <param name="kernel">How it is computed. Default: by the sizes.</param>
     /// <param name="computeDtype">The dtype of the operands in the convolution. Default: that of the weight.</param>
     /// <returns>(B, O, h, w), in the dtype of <paramref name="input"/>.</returns>
-    /// <exception cref="ArgumentException">A shape, dtype or device does not fit, the image is smaller than the kernel, or the kernel asked for cannot serve.</exception>
+    /// <exception cref="ArgumentException">
+    /// A shape, dtype or device does not fit, the image is smaller than the kernel, or the kernel asked for cannot serve.
+    /// </exception>
     /// <exception cref="ArgumentOutOfRangeException">A size is out of its range.</exception>
     public static Tensor conv2d(
         Tensor input,
@@ -69,9 +73,9 @@ public static partial class Functional
         if (h < 1 || w < 1)
         {
             throw new ArgumentException(
-                $"{Name}'s kernel {weight.size(2)} x {weight.size(3)} with dilation {geometry.Dilation.H} x {geometry.Dilation.W} is larger than the input, " +
-                $"{input.size(2)} x {input.size(3)} with padding {geometry.Padding.H} x {geometry.Padding.W}. Use larger images, a smaller kernel or more padding.",
-                nameof(input));
+                $"{Name}'s kernel {weight.size(2)} x {weight.size(3)} with dilation {geometry.Dilation.H} x {geometry.Dilation.W} " +
+                $"is larger than the input, {input.size(2)} x {input.size(3)} with padding {geometry.Padding.H} x {geometry.Padding.W}. " +
+                "Use larger images, a smaller kernel or more padding.", nameof(input));
         }
     }
 }

@@ -18,7 +18,7 @@ public static partial class Functional
 
     // TorchSharp hands a Scalar's handle to native code and does not keep the Scalar alive meanwhile, and dispose scopes do not
     // hold Scalars: a collection at the wrong moment frees one while it is read. The implicit conversion of a number makes such
-    // a temporary, and so does a + b (alpha = 1). The library therefore names its Scalars in a using, and adds by this.
+    // a temporary, and so do a + b and a.add(scalar) (alpha = 1). The library therefore names its Scalars in a using, and adds by this.
     private static readonly Scalar One = 1;
 
     /// <summary>a + b, with no Scalar that the collector could free.</summary>

@@ -21,7 +21,9 @@ public static partial class Functional
     /// <param name="reduction">Over the batch: mean (default), sum, or none, which gives (B).</param>
     /// <returns>A scalar, or (B) without reduction, in the dtype of <paramref name="lengths"/>.</returns>
     /// <exception cref="ArgumentException">A shape, dtype, device or label does not fit.</exception>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="negativeWeight"/> is negative or infinite, or the margins are not 0 &lt;= m- &lt;= m+ &lt;= 1.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// <paramref name="negativeWeight"/> is negative or infinite, or the margins are not 0 &lt;= m- &lt;= m+ &lt;= 1.
+    /// </exception>
     public static Tensor margin_loss(
         Tensor lengths,
         Tensor target,
@@ -44,10 +46,10 @@ public static partial class Functional
 
         var wide = Wide(lengths);
         var presence = Presence(wide, target);
-        using Scalar zero = 0, one = 1, upper = positiveMargin, lower = negativeMargin;
-        var present = wide.neg().add(upper).clamp_min(zero).square();                                 // max(0, m+ - |v|)^2
-        var absent = wide.sub(lower).clamp_min(zero).square();                                        // max(0, |v| - m-)^2
-        var loss = Plus(presence * present, Times(presence.neg().add(one) * absent, negativeWeight)).sum(dim: 1);      // (B)
+        using Scalar zero = 0;
+        var present = Plus(wide.neg(), positiveMargin).clamp_min(zero).square();      // max(0, m+ - |v|)^2
+        var absent = Plus(wide, -negativeMargin).clamp_min(zero).square();            // max(0, |v| - m-)^2
+        var loss = Plus(presence * present, Times(Plus(presence.neg(), 1) * absent, negativeWeight)).sum(dim: 1);      // (B)
         if (preset == Preset.OfficialCode)
         {
             loss = Times(loss, 0.5 / lengths.size(1));
@@ -77,7 +79,8 @@ public static partial class Functional
         var (batch, classes) = (lengths.size(0), lengths.size(1));
         if (target.dim() != 1)
         {
-            ShapeGuard.Shape(nameof(margin_loss), target, nameof(target), "B, J", [batch, classes], _ => "Give Int64 labels (B) or presence (B, J).");
+            ShapeGuard.Shape(nameof(margin_loss), target, nameof(target), "B, J", [batch, classes],
+                _ => "Give Int64 labels (B) or presence (B, J).");
             ShapeGuard.Range(nameof(margin_loss), target, nameof(target), 0, 1, "where 1 is a class that is present");
             return target.to_type(lengths.dtype);
         }

@@ -24,7 +24,7 @@ public static partial class Functional
         return indices.MoveToOuterDisposeScope();
     }
 
-    /// <summary>Sets all capsules but the chosen ones to zero.</summary>
+    /// <summary>Sets all capsules but the chosen ones to zero, whatever they hold.</summary>
     /// <remarks>
     /// <para>Sabour, Frosst, Hinton, "Dynamic Routing Between Capsules", 2017, section 4.1: "mask out all but the activity
     /// vector of the correct digit capsule".</para>
@@ -46,7 +46,7 @@ public static partial class Functional
 
         using var scope = NewDisposeScope();
         var chosen = keep is { dtype: ScalarType.Bool } ? CheckedMask(capsules, keep) : CheckedLabels(capsules, keep ?? longest(capsules));
-        return (capsules * chosen.to_type(capsules.dtype).unsqueeze(-1)).MoveToOuterDisposeScope();
+        return where(chosen.unsqueeze(-1), capsules, zeros_like(capsules)).MoveToOuterDisposeScope();      // whatever the others hold
     }
 
     private static Tensor CheckedMask(Tensor capsules, Tensor keep)

@@ -16,7 +16,8 @@ public static partial class Functional
         var v = Wide(capsules);
         var norm = Norm(v, -1, keepdim: true);
         var poses = v / where(norm.eq(zeros_like(norm)), ones_like(norm), norm);
-        return (poses.to_type(capsules.dtype).MoveToOuterDisposeScope(), norm.squeeze(-1).to_type(capsules.dtype).MoveToOuterDisposeScope());
+        var activations = norm.squeeze(-1);
+        return (poses.to_type(capsules.dtype).MoveToOuterDisposeScope(), activations.to_type(capsules.dtype).MoveToOuterDisposeScope());
     }
 
     /// <summary>Joins poses and activations to vector capsules whose length is the activation.</summary>

@@ -19,7 +19,8 @@ public static partial class Functional
     /// <returns>A scalar, or (B) without reduction.</returns>
     /// <exception cref="ArgumentException">The shapes differ or a dtype is not floating-point.</exception>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="weight"/> is negative.</exception>
-    public static Tensor reconstruction_loss(Tensor reconstruction, Tensor image, double weight = 0.0005, Reduction reduction = Reduction.Mean)
+    public static Tensor reconstruction_loss(
+        Tensor reconstruction, Tensor image, double weight = 0.0005, Reduction reduction = Reduction.Mean)
     {
         CheckReconstructionWeight(weight);
         ShapeGuard.Floating(nameof(reconstruction_loss), reconstruction, nameof(reconstruction));
@@ -27,8 +28,8 @@ public static partial class Functional
         if (reconstruction.dim() < 1 || !reconstruction.shape.AsSpan().SequenceEqual(image.shape))
         {
             throw new ArgumentException(
-                $"reconstruction_loss expected image of the shape of reconstruction, {ShapeGuard.Text(reconstruction.shape)}, but got {ShapeGuard.Text(image.shape)}. " +
-                "Give the decoder the image's (C, H, W) as its output shape.", nameof(image));
+                $"reconstruction_loss expected image of the shape of reconstruction, {ShapeGuard.Text(reconstruction.shape)}, " +
+                $"but got {ShapeGuard.Text(image.shape)}. Give the decoder the image's (C, H, W) as its output shape.", nameof(image));
         }
 
         ShapeGuard.SameDevice(nameof(reconstruction_loss), image, nameof(image), reconstruction.device, nameof(reconstruction));

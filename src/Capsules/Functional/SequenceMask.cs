@@ -17,7 +17,8 @@ public static partial class Functional
         if (counts.dtype != ScalarType.Int64)
         {
             throw new ArgumentException(
-                $"{nameof(sequence_mask)} expected counts of dtype Int64, but got {counts.dtype}. Convert them with counts.to(torch.int64).",
+                $"{nameof(sequence_mask)} expected counts of dtype Int64, but got {counts.dtype}. " +
+                "Convert them with counts.to(torch.int64).",
                 nameof(counts));
         }
 

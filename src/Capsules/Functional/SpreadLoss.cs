@@ -23,11 +23,11 @@ public static partial class Functional
         CheckSpreadMargin(margin);
         CheckActivations(nameof(spread_loss), activations, target);
         using var scope = NewDisposeScope();
-        using Scalar zero = 0, m = margin;
+        using Scalar zero = 0;
         var a = Wide(activations);
         var labels = target.unsqueeze(1);                                                    // (B, 1)
         var others = OneHot(labels, a.size(1), ScalarType.Bool).logical_not();               // (B, J)
-        var excess = Plus(a, a.gather(1, labels).neg()).add(m).clamp_min(zero);              // max(0, m - (a_t - a_j))
+        var excess = Plus(Minus(a, a.gather(1, labels)), margin).clamp_min(zero);            // max(0, m - (a_t - a_j))
         var loss = (excess.square() * others.to_type(a.dtype)).sum(dim: 1);
         return Reduce(loss, reduction).to_type(activations.dtype).MoveToOuterDisposeScope();
     }

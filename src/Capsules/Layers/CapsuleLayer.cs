@@ -7,7 +7,8 @@ namespace Capsules;
 /// <remarks>
 /// <para>u_hat_ij = u_i W_ij; (v, c) = routing(u_hat). Capsules (B, N, D) to capsules (B, J, E).</para>
 /// <para>State dict: <c>weight</c> (G, J, D, E), for matrix capsules (G, J, P, P), where G is N, or N / sharedPositions;
-/// <c>bias</c> (J, E) where there is one; <c>logits</c> (N, J) where they are learned; the routing's own parameters under <c>routing.</c>.</para>
+/// <c>bias</c> (J, E) where there is one; <c>logits</c> (N, J) where they are learned; the routing's own parameters under
+/// <c>routing.</c>.</para>
 /// <para>Sabour, Frosst, Hinton, "Dynamic Routing Between Capsules", 2017, sections 2 and 4 (DigitCaps).
 /// https://arxiv.org/abs/1710.09829</para>
 /// </remarks>
@@ -31,7 +32,7 @@ public sealed class CapsuleLayer : nn.Module<Tensor, Tensor>
     /// <param name="routingIterations">Iterations of dynamic routing, at least 0. Default: 3. 0 couples uniformly.</param>
     /// <param name="bias">
     /// Whether a bias is added to every output capsule's input in every iteration. Default (null): as in the preset, none in
-    /// <see cref="Preset.Paper"/>, one in <see cref="Preset.OfficialCode"/>.
+    /// <see cref="Preset.Paper"/>, one in <see cref="Preset.OfficialCode"/>. It is zero at first, 0.1 in the official code's preset.
     /// </param>
     /// <param name="leaky">Whether an orphan class takes part in the routing softmax. Default: false.</param>
     /// <param name="gradient">How far the gradient reaches through the iterations. Default: through all.</param>
@@ -41,9 +42,9 @@ public sealed class CapsuleLayer : nn.Module<Tensor, Tensor>
     /// <see cref="PrimaryCapsule"/>, h * w shares them over all positions of a type.
     /// </param>
     /// <param name="preset">
-    /// Initialisation. <see cref="Preset.Paper"/> (default): normal of standard deviation J / sqrt(N E), with which an output's
-    /// input is as long as an input capsule on average, whatever the sizes, so that stacked layers train; the paper gives none.
-    /// <see cref="Preset.OfficialCode"/>: truncated normal of standard deviation 0.1, bias 0.1.
+    /// Initialisation. <see cref="Preset.Paper"/> (default): normal of standard deviation J / sqrt(N E), with J + 1 for J where the
+    /// routing is leaky, with which an output's input is as long as an input capsule on average, whatever the sizes, so that stacked
+    /// layers train; the paper gives none. <see cref="Preset.OfficialCode"/>: truncated normal of standard deviation 0.1, bias 0.1.
     /// </param>
     /// <param name="kernel">Which implementation of the routing computes. Default: the fused kernel where it serves.</param>
     /// <param name="device">The device. Default: the CPU.</param>
@@ -79,12 +80,15 @@ public sealed class CapsuleLayer : nn.Module<Tensor, Tensor>
     /// <param name="outCapsules">J, the output capsules, at least 1.</param>
     /// <param name="outDim">E, their dimension, at least 1.</param>
     /// <param name="routing">The routing; it becomes part of this layer.</param>
-    /// <param name="bias">Whether there is a bias (J, E). Default (null): as in the preset, where the routing uses one.</param>
+    /// <param name="bias">
+    /// Whether there is a bias (J, E), as in the other constructor. Default (null): as in the preset, where the routing uses one.
+    /// </param>
     /// <param name="learnedLogits">Whether the initial routing logits are a parameter. Default: false.</param>
     /// <param name="sharedPositions">How many consecutive input capsules share their matrices, a divisor of N. Default: 1.</param>
     /// <param name="preset">
-    /// Initialisation, as in the other constructor; where the routing's initial coupling is not 1 / J, that takes its place. With routings that take means of votes, weighted by activations,
-    /// <see cref="Preset.Paper"/> draws with standard deviation 1 / sqrt(E), which makes a vote as long as an input capsule.
+    /// Initialisation, as in the other constructor; where the routing's initial coupling is not 1 / J, that takes its place. With
+    /// routings that take means of votes, weighted by activations, <see cref="Preset.Paper"/> draws with standard deviation
+    /// 1 / sqrt(E), which makes a vote as long as an input capsule.
     /// </param>
     /// <param name="kind">
     /// Vectors (default), or pose matrices: then D and E are the same P * P, a weight is P x P, and P takes the place of E in the
@@ -139,7 +143,8 @@ public sealed class CapsuleLayer : nn.Module<Tensor, Tensor>
         weight = Initialize.Parameter([inCapsules / sharedPositions, outCapsules, .. _transform.MatrixShape], device, dtype,
             w => DrawWeight(w, routing, preset));
         this.bias = bias ?? (preset == Preset.OfficialCode && routing.Uses.HasFlag(RoutingInputs.Bias))
-            ? Initialize.Parameter([outCapsules, outDim], device, dtype, b => nn.init.constant_(b, preset == Preset.OfficialCode ? 0.1 : 0))
+            ? Initialize.Parameter([outCapsules, outDim], device, dtype,
+                b => Initialize.Constant(b, preset == Preset.OfficialCode ? 0.1 : 0))
             : null;
         logits = learnedLogits ? Initialize.Parameter([inCapsules, outCapsules], device, dtype, b => nn.init.zeros_(b)) : null;
         this.routing = routing;
@@ -165,7 +170,9 @@ public sealed class CapsuleLayer : nn.Module<Tensor, Tensor>
     /// <summary>Turns input capsules into output capsules.</summary>
     /// <param name="input">Capsules (B, N, D), of the dtype and on the device of the weight.</param>
     /// <returns>Capsules (B, J, E); for their activations, where the routing gives any, call <see cref="Route"/>.</returns>
-    /// <exception cref="ArgumentException">The shape, dtype or device does not fit, or the routing needs activations of matrix capsules.</exception>
+    /// <exception cref="ArgumentException">
+    /// The shape, dtype or device does not fit, or the routing needs activations of matrix capsules.
+    /// </exception>
     public override Tensor forward(Tensor input)
     {
         using var scope = NewDisposeScope();
@@ -174,18 +181,18 @@ public sealed class CapsuleLayer : nn.Module<Tensor, Tensor>
 
     /// <summary>Turns input capsules into output capsules, with more said and more given back than <see cref="forward"/>.</summary>
     /// <param name="input">Capsules (B, N, D), of the dtype and on the device of the weight.</param>
-    /// <param name="initialLogits">
-    /// Initial routing logits (N, J) or (B, N, J), added to the learned ones where the layer has them. Default: none, zero.
-    /// Minus infinity keeps an input capsule from an output capsule; at least one entry of a row must be finite.
-    /// </param>
     /// <param name="activations">
     /// Activations (B, N) of the input capsules, for routings that use them. Default: the lengths of vector capsules; matrix capsules
     /// need them.
     /// </param>
-    /// <param name="coupling">Whether the coupling coefficients are wanted. Default: false.</param>
     /// <param name="mask">
     /// Which input capsules are there: Bool (B, N). Default: all. The others count as removed, whatever they hold. For samples with
     /// different numbers of capsules: <see cref="Functional.sequence_mask"/>.
+    /// </param>
+    /// <param name="coupling">Whether the coupling coefficients are wanted. Default: false.</param>
+    /// <param name="initialLogits">
+    /// Initial routing logits (N, J) or (B, N, J), added to the learned ones where the layer has them. Default: none, zero.
+    /// Minus infinity keeps an input capsule from an output capsule; at least one entry of a row must be finite.
     /// </param>
     /// <returns>
     /// The output capsules, their activations where the routing gives any, and the coupling coefficients (B, N, J) when asked for, in
@@ -194,18 +201,19 @@ public sealed class CapsuleLayer : nn.Module<Tensor, Tensor>
     /// <exception cref="ArgumentException">A shape, dtype or device does not fit.</exception>
     /// <exception cref="NotSupportedException">The routing has no use for an argument that was given.</exception>
     public RoutingResult Route(
-        Tensor input, Tensor? initialLogits = null, Tensor? activations = null, bool coupling = false, Tensor? mask = null)
+        Tensor input, Tensor? activations = null, Tensor? mask = null, bool coupling = false, Tensor? initialLogits = null)
     {
         Check(input);
         if (initialLogits is not null)
         {
-            Capsules.Routing.CheckLogits(nameof(CapsuleLayer), initialLogits, nameof(initialLogits), input.size(0), InCapsules, OutCapsules);
+            Capsules.Routing.CheckLogits(
+                nameof(CapsuleLayer), initialLogits, nameof(initialLogits), input.size(0), InCapsules, OutCapsules);
             ShapeGuard.Like(nameof(CapsuleLayer), initialLogits, nameof(initialLogits), weight, nameof(weight));
         }
 
         _transform.CheckMask(input, mask, "B, N");
         using var scope = NewDisposeScope();
-        activations = _transform.Activations(routing, input, activations, "B, N");
+        activations = _transform.Activations(routing, input, activations, mask, "B, N");
         var prior = logits is not null && initialLogits is not null ? Functional.Plus(logits, initialLogits) : logits ?? initialLogits;
         var result = routing.Route(_transform.Votes(input, weight, mask), bias, prior, activations, coupling);
         return CapsuleTransform.As(result, input.dtype).MoveToOuterDisposeScope();
@@ -231,7 +239,8 @@ public sealed class CapsuleLayer : nn.Module<Tensor, Tensor>
             {
                 [_, var n, var d] when n == InDim && d == InCapsules => "Did you mean input.transpose(1, 2)?",
                 [var n, var d] when n == InCapsules && d == InDim => "Did you mean input.unsqueeze(0), for one sample?",
-                [_, var n, var d] when d == InDim => $"For these capsules, make the layer with inCapsules: {n}; PrimaryCapsule.OutputShape gives the number.",
+                [_, var n, var d] when d == InDim =>
+                    $"For these capsules, make the layer with inCapsules: {n}; PrimaryCapsule.OutputShape gives the number.",
                 _ => null,
             });
         ShapeGuard.Like(nameof(CapsuleLayer), input, nameof(input), weight, nameof(weight));

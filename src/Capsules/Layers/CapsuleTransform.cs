@@ -32,10 +32,10 @@ internal sealed class CapsuleTransform
 
     /// <summary>
     /// Draws initial weights from a normal distribution. For routings that sum votes: standard deviation 1 / (c sqrt(N E)), c being
-    /// the initial coupling, mostly 1 / J, with which an output's input is as long as an input capsule under it. For those that take means, weighted by activations:
-    /// 1 / sqrt(E), with which a vote is. For matrices, whose rows are transformed one by one, E is P.
+    /// the initial coupling, mostly 1 / J, with which an output's input is as long as an input capsule. For those that take means,
+    /// weighted by activations: 1 / sqrt(E), with which a vote is. For matrices, whose rows are transformed one by one, E is P.
     /// </summary>
-    public void Draw(Tensor weight, Routing routing, long inCapsules, long outCapsules)
+    public void Draw(Tensor weight, Routing routing, double inCapsules, long outCapsules)
     {
         var perVote = 1 / Math.Sqrt(MatrixShape[1]);
         var averages = routing.Uses.HasFlag(RoutingInputs.Activations);
@@ -48,7 +48,8 @@ internal sealed class CapsuleTransform
         : new LinearVotes(input, weight, mask) { Parents = parents };
 
     /// <summary>The activations to route with: those given, or a vector's length where the routing uses any.</summary>
-    public Tensor? Activations(Routing routing, Tensor input, Tensor? activations, string letters)
+    /// <remarks>An absent capsule's length is not taken: of NaN it has no gradient that a mask could stop later.</remarks>
+    public Tensor? Activations(Routing routing, Tensor input, Tensor? activations, Tensor? mask, string letters)
     {
         if (activations is not null)
         {
@@ -62,8 +63,9 @@ internal sealed class CapsuleTransform
             return null;
         }
 
-        return _kind == CapsuleKind.Vector ? Functional.length(input) : throw new ArgumentException(
-            $"{_owner} with {routing.GetName()} needs the activations of its matrix capsules. Call Route(poses, activations: ...).", nameof(activations));
+        return _kind == CapsuleKind.Vector ? Functional.length(Capsules.Votes.Present(input, mask)) : throw new ArgumentException(
+            $"{_owner} with {routing.GetName()} needs the activations of its matrix capsules. Call Route(poses, activations: ...).",
+            nameof(activations));
     }
 
     /// <summary>Throws unless a mask has the shape of the capsules and is a Bool tensor.</summary>

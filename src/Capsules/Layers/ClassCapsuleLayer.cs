@@ -3,7 +3,9 @@ using static TorchSharp.torch;
 
 namespace Capsules;
 
-/// <summary>Class capsules: capsules at all positions of a grid vote for one capsule a class, with weights shared by all positions.</summary>
+/// <summary>
+/// Class capsules: capsules at all positions of a grid vote for one capsule a class, with weights shared by all positions.
+/// </summary>
 /// <remarks>
 /// <para>Capsules (B, T, H, W, D) to (B, J, E). All positions of a type share one transformation matrix per class; grids of any size
 /// will do.</para>
@@ -37,7 +39,8 @@ public sealed class ClassCapsuleLayer : nn.Module<Tensor, Tensor>
     /// <param name="coordinateAddition">Whether positions are added to votes; for matrices of 2 x 2 or more. Default: false.</param>
     /// <param name="positions">
     /// About how many positions the grids have, at least 1, for the initial weights of routings that sum votes: standard deviation
-    /// 1 / (c sqrt(positions * T * E)), c being their initial coupling, mostly 1 / J. Those that use activations take means, and draw with 1 / sqrt(E). E is P for matrices. Default: 1.
+    /// 1 / (c sqrt(positions * T * E)), c being their initial coupling, mostly 1 / J. Those that use activations take means, and draw
+    /// with 1 / sqrt(E). E is P for matrices. Default: 1.
     /// </param>
     /// <param name="kind">Vectors (default) or matrices.</param>
     /// <param name="bias">Whether there is a bias (J, E), zero at first. Default: false.</param>
@@ -132,7 +135,7 @@ public sealed class ClassCapsuleLayer : nn.Module<Tensor, Tensor>
         Check(input);
         using var scope = NewDisposeScope();
         _transform.CheckMask(input, mask, "B, T, H, W");
-        activations = _transform.Activations(routing, input, activations, "B, T, H, W");
+        activations = _transform.Activations(routing, input, activations, mask, "B, T, H, W");
         var result = routing.Route(Votes(input, mask), bias, activations: activations?.flatten(1), coupling: coupling);
         return CapsuleTransform.As(result, input.dtype).MoveToOuterDisposeScope();
     }

@@ -6,7 +6,8 @@ namespace Capsules;
 /// <remarks>
 /// <para>Capsules (B, T, H, W, D) to (B, J, H', W', E), H' = floor((H + 2 padding - dilation (kernel - 1) - 1) / stride) + 1. What
 /// happens in between, and the state dict, is said at <see cref="GridCapsuleLayer"/>.</para>
-/// <para>Hinton, Sabour, Frosst, "Matrix capsules with EM routing", 2018, section 4 (ConvCaps). https://openreview.net/forum?id=HJWLfGWRb</para>
+/// <para>Hinton, Sabour, Frosst, "Matrix capsules with EM routing", 2018, section 4 (ConvCaps).
+/// https://openreview.net/forum?id=HJWLfGWRb</para>
 /// <code>var (poses, activations) = layer.Route(poses, activations);</code>
 /// </remarks>
 public sealed class ConvCapsuleLayer : GridCapsuleLayer
@@ -28,7 +29,9 @@ public sealed class ConvCapsuleLayer : GridCapsuleLayer
     /// <param name="device">The device. Default: the CPU.</param>
     /// <param name="dtype">The dtype. Default: float32.</param>
     /// <exception cref="ArgumentOutOfRangeException">A size is out of its range.</exception>
-    /// <exception cref="ArgumentException">Dimensions do not fit the kind, the routing uses no bias, or the dtype is not floating-point.</exception>
+    /// <exception cref="ArgumentException">
+    /// Dimensions do not fit the kind, the routing uses no bias, or the dtype is not floating-point.
+    /// </exception>
     public ConvCapsuleLayer(
         long inTypes,
         long inDim,
@@ -63,7 +66,9 @@ public sealed class ConvCapsuleLayer : GridCapsuleLayer
     /// <param name="device">The device. Default: the CPU.</param>
     /// <param name="dtype">The dtype. Default: float32.</param>
     /// <exception cref="ArgumentOutOfRangeException">A size is out of its range.</exception>
-    /// <exception cref="ArgumentException">Dimensions do not fit the kind, the routing uses no bias, or the dtype is not floating-point.</exception>
+    /// <exception cref="ArgumentException">
+    /// Dimensions do not fit the kind, the routing uses no bias, or the dtype is not floating-point.
+    /// </exception>
     public ConvCapsuleLayer(
         long inTypes,
         long inDim,

@@ -29,7 +29,9 @@ public sealed class ConvTransposeCapsuleLayer : GridCapsuleLayer
     /// <param name="device">The device. Default: the CPU.</param>
     /// <param name="dtype">The dtype. Default: float32.</param>
     /// <exception cref="ArgumentOutOfRangeException">A size is out of its range.</exception>
-    /// <exception cref="ArgumentException">Dimensions do not fit the kind, the routing uses no bias, or the dtype is not floating-point.</exception>
+    /// <exception cref="ArgumentException">
+    /// Dimensions do not fit the kind, the routing uses no bias, or the dtype is not floating-point.
+    /// </exception>
     public ConvTransposeCapsuleLayer(
         long inTypes,
         long inDim,

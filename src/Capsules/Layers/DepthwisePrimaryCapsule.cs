@@ -35,7 +35,13 @@ public sealed class DepthwisePrimaryCapsule : nn.Module<Tensor, Tensor>
     /// <exception cref="ArgumentOutOfRangeException">A size is out of its range.</exception>
     /// <exception cref="ArgumentException">The channels are no multiple of the dimension, or the dtype is not floating-point.</exception>
     public DepthwisePrimaryCapsule(
-        long channels, long capsuleDim = 8, long kernelSize = 9, long stride = 1, bool bias = true, Device? device = null, ScalarType? dtype = null)
+        long channels,
+        long capsuleDim = 8,
+        long kernelSize = 9,
+        long stride = 1,
+        bool bias = true,
+        Device? device = null,
+        ScalarType? dtype = null)
         : this(channels, capsuleDim, (kernelSize, kernelSize), (stride, stride), bias, device, dtype)
     {
     }
@@ -111,7 +117,8 @@ public sealed class DepthwisePrimaryCapsule : nn.Module<Tensor, Tensor>
     /// <exception cref="ArgumentException">The shape, dtype or device does not fit, or the input is smaller than the kernel.</exception>
     public override Tensor forward(Tensor input)
     {
-        ShapeGuard.Shape(nameof(DepthwisePrimaryCapsule), input, nameof(input), "B, C, H, W", [ShapeGuard.Any, Channels, ShapeGuard.Any, ShapeGuard.Any],
+        ShapeGuard.Shape(nameof(DepthwisePrimaryCapsule), input, nameof(input), "B, C, H, W",
+            [ShapeGuard.Any, Channels, ShapeGuard.Any, ShapeGuard.Any],
             shape => shape switch
             {
                 [_, _, _] => "Did you mean input.unsqueeze(0), for one sample?",

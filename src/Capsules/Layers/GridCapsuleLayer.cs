@@ -12,8 +12,9 @@ namespace Capsules;
 /// Bayes) see those at other positions too. Where the kernel leaves the grid, capsules are absent, as if masked.</para>
 /// <para>State dict: <c>weight</c> (kernel..., T, J, D, E), for matrix capsules (kernel..., T, J, P, P); <c>bias</c> (J, E) where there
 /// is one; the routing's own parameters under <c>routing.</c>. Weights are drawn from a normal distribution: standard deviation
-/// 1 / (c sqrt(N E)) with N = kernel * T for routings that sum votes, c being their initial coupling, mostly 1 / J; 1 / sqrt(E) for those
-/// that use activations; E is P for matrices.</para>
+/// 1 / (c sqrt(N E)) for routings that sum votes, c being their initial coupling, mostly 1 / J, and N the capsules that an output
+/// position sees, kernel * T, or kernel / stride * T where the layer is transposed; 1 / sqrt(E) for those that use activations; E is P
+/// for matrices.</para>
 /// </remarks>
 public abstract class GridCapsuleLayer : nn.Module<Tensor, Tensor>
 {
@@ -40,7 +41,7 @@ public abstract class GridCapsuleLayer : nn.Module<Tensor, Tensor>
         _transform.CheckUse(routing, RoutingInputs.Bias, bias, nameof(bias));
         (InTypes, InDim, OutTypes, OutDim) = (inTypes, inDim, outTypes, outDim);
         weight = Initialize.Parameter([.. _grid.Kernel, inTypes, outTypes, .. _transform.MatrixShape], device, dtype,
-            w => _transform.Draw(w, routing, _grid.Offsets * inTypes, outTypes));
+            w => _transform.Draw(w, routing, _grid.Reach * inTypes, outTypes));
         this.bias = bias ? Initialize.Parameter([outTypes, outDim], device, dtype, b => nn.init.zeros_(b)) : null;
         this.routing = routing;
         RegisterComponents();
@@ -93,7 +94,7 @@ public abstract class GridCapsuleLayer : nn.Module<Tensor, Tensor>
         Check(input);
         using var scope = NewDisposeScope();
         _transform.CheckMask(input, mask, $"B, T, {_axes}");
-        activations = _transform.Activations(routing, input, activations, $"B, T, {_axes}");
+        activations = _transform.Activations(routing, input, activations, mask, $"B, T, {_axes}");
         var map = _grid.Map(Grid(input));
         var seen = activations is null ? null : Windows(activations.unsqueeze(-1), map).squeeze(-1);
         var result = routing.Route(Votes(input, mask, map), bias, activations: seen, coupling: coupling);
@@ -116,7 +117,7 @@ public abstract class GridCapsuleLayer : nn.Module<Tensor, Tensor>
         if (outputs is not null)
         {
             ShapeGuard.Shape(GetName(), outputs, nameof(outputs), $"B, J, {_axes}, E", [input.size(0), OutTypes, .. map.Output, OutDim]);
-            outputs = outputs.flatten(2, -2).transpose(1, 2).reshape(input.size(0) * map.Positions, OutTypes, OutDim);      // (B, J, L, E) -> (B * L, J, E)
+            outputs = outputs.flatten(2, -2).transpose(1, 2).reshape(-1, OutTypes, OutDim);      // (B, J, L, E) -> (B * L, J, E)
         }
 
         return OnGrid(routing.Update(Votes(input, null, map), outputs).to_type(input.dtype), map).MoveToOuterDisposeScope();

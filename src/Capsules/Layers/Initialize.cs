@@ -39,7 +39,7 @@ public static class Initialize
     {
         if (preset == Preset.OfficialCode)
         {
-            nn.init.constant_(bias, 0.1);
+            Constant(bias, 0.1);
         }
         else
         {
@@ -66,7 +66,17 @@ public static class Initialize
 
         const double WithinTwo = 0.95449973610364158;      // erf(2 / sqrt(2))
         using var noGrad = no_grad();
-        tensor.uniform_(-WithinTwo, WithinTwo).erfinv_().mul_(std * Math.Sqrt(2)).clamp_(-2 * std, 2 * std);
+        using var scope = NewDisposeScope();
+        using Scalar scale = std * Math.Sqrt(2), least = -2 * std, most = 2 * std;
+        var drawn = empty(tensor.shape, Functional.Wide(tensor.dtype), tensor.device);      // half precisions have few uniform numbers
+        tensor.copy_(drawn.uniform_(-WithinTwo, WithinTwo).erfinv_().mul_(scale).clamp_(least, most));
+    }
+
+    /// <summary>Sets all entries to a number.</summary>
+    internal static void Constant(Tensor tensor, double value)
+    {
+        using Scalar scalar = value;
+        nn.init.constant_(tensor, scalar);
     }
 
     private static void Uniform(Tensor tensor, double bound) => nn.init.uniform_(tensor, -bound, bound);

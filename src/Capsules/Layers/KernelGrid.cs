@@ -36,6 +36,11 @@ internal sealed class KernelGrid
     /// <summary>K, the kernel's offsets.</summary>
     public long Offsets => _kernel.Aggregate(1L, (product, size) => product * size);
 
+    /// <summary>How many offsets reach an output position inside the grid: all of them, or on average one in stride, transposed.</summary>
+    public double Reach => _outputPadding is null
+        ? Offsets
+        : _kernel.Zip(_stride, (size, stride) => Math.Max(1, (double)size / stride)).Aggregate(1.0, (product, size) => product * size);
+
     /// <summary>The output's size on a grid.</summary>
     /// <exception cref="ArgumentException">The grid is smaller than the kernel, or nothing is left of it.</exception>
     public long[] OutputSize(long[] input)

@@ -25,7 +25,7 @@ public sealed class MatrixPrimaryCapsule : nn.Module<Tensor, (Tensor Poses, Tens
     private readonly KernelGrid _grid;
     private readonly long _stride, _padding;
 
-    /// <summary>Makes primary capsules.</summary>
+    /// <summary>Makes primary capsules. Weights and bias are as PyTorch's Conv2d draws them: uniform in +-1 / sqrt(C kh kw).</summary>
     /// <param name="inChannels">C, the channels of the input, at least 1.</param>
     /// <param name="capsuleTypes">T, the capsule types, at least 1. Default: 32.</param>
     /// <param name="poseSize">P, the side of a pose matrix, at least 1. Default: 4.</param>
@@ -98,13 +98,22 @@ public sealed class MatrixPrimaryCapsule : nn.Module<Tensor, (Tensor Poses, Tens
     /// <summary>Turns images or feature maps into capsules.</summary>
     /// <param name="input">Images or feature maps (B, C, H, W), of the dtype and on the device of the weight.</param>
     /// <returns>Poses (B, T, h, w, P * P) and activations (B, T, h, w) in (0, 1).</returns>
-    /// <exception cref="ArgumentException">The shape, dtype or device does not fit, or the image is smaller than the kernel.</exception>
+    /// <exception cref="ArgumentException">
+    /// The shape, dtype or device does not fit, the image is smaller than the kernel, or a batch of one is to be normalised at one
+    /// position in training mode.
+    /// </exception>
     public override (Tensor Poses, Tensor Activations) forward(Tensor input)
     {
         ShapeGuard.Shape(nameof(MatrixPrimaryCapsule), input, nameof(input), "B, C, H, W",
             [ShapeGuard.Any, InChannels, ShapeGuard.Any, ShapeGuard.Any]);
         ShapeGuard.Like(nameof(MatrixPrimaryCapsule), input, nameof(input), weight, nameof(weight));
         var (h, w) = OutputShape(input.size(2), input.size(3));
+        if (activation_norm is not null && training && input.size(0) * h * w == 1)
+        {
+            throw new ArgumentException(
+                "MatrixPrimaryCapsule normalises over the batch and cannot do so with one sample at one position in training mode. " +
+                "Use a larger batch or call eval().", nameof(input));
+        }
 
         using var scope = NewDisposeScope();
         var x = nn.functional.conv2d(input, weight, bias, [_stride, _stride], [_padding, _padding]);

@@ -35,7 +35,9 @@ public sealed class PrimaryCapsule : nn.Module<Tensor, Tensor>
     /// <param name="padding">Zeros on every side, at least 0. Default: 0.</param>
     /// <param name="dilation">The distance between kernel elements, at least 1. Default: 1.</param>
     /// <param name="bias">Whether there is a bias. Default: true.</param>
-    /// <param name="activation">A module that keeps the shape, on the convolution's output before squash. Default: none, as in the paper; some ports use ReLU.</param>
+    /// <param name="activation">
+    /// A module that keeps the shape, on the convolution's output before squash. Default: none, as in the paper; some ports use ReLU.
+    /// </param>
     /// <param name="preset">
     /// <see cref="Preset.Paper"/> (default): weights and bias as PyTorch's Conv2d draws them (Kaiming uniform, a = sqrt(5)),
     /// since the paper gives none. <see cref="Preset.OfficialCode"/>: truncated normal of standard deviation 0.1, bias 0.1,
@@ -162,7 +164,8 @@ public sealed class PrimaryCapsule : nn.Module<Tensor, Tensor>
     /// <exception cref="ArgumentException">The shape, dtype or device does not fit, or the image is smaller than the kernel.</exception>
     public override Tensor forward(Tensor input)
     {
-        ShapeGuard.Shape(nameof(PrimaryCapsule), input, nameof(input), "B, C, H, W", [ShapeGuard.Any, InChannels, ShapeGuard.Any, ShapeGuard.Any],
+        ShapeGuard.Shape(nameof(PrimaryCapsule), input, nameof(input), "B, C, H, W",
+            [ShapeGuard.Any, InChannels, ShapeGuard.Any, ShapeGuard.Any],
             shape => shape switch
             {
                 [_, _, _] => "Did you mean input.unsqueeze(0), for one image, or input.unsqueeze(1), for one channel?",
@@ -173,7 +176,8 @@ public sealed class PrimaryCapsule : nn.Module<Tensor, Tensor>
         var (h, w) = Grid(input.size(2), input.size(3), nameof(input));
 
         using var scope = NewDisposeScope();
-        var x = Convolution.Apply(input, weight, _scale == 1 ? bias : null, _geometry, Kernel, ComputeDtype ?? weight.dtype, result: weight.dtype);
+        var x = Convolution.Apply(
+            input, weight, _scale == 1 ? bias : null, _geometry, Kernel, ComputeDtype ?? weight.dtype, result: weight.dtype);
         if (_scale != 1)
         {
             x = Functional.Times(x, _scale);
@@ -184,7 +188,8 @@ public sealed class PrimaryCapsule : nn.Module<Tensor, Tensor>
         {
             var shape = x.shape;
             x = activation.call(x);
-            ShapeGuard.Shape(nameof(PrimaryCapsule), x, nameof(activation), "B, T * D, H, W", shape, _ => "The activation must keep the shape.");
+            ShapeGuard.Shape(nameof(PrimaryCapsule), x, nameof(activation), "B, T * D, H, W", shape,
+                _ => "The activation must keep the shape.");
         }
 
         x = x.reshape(input.size(0), CapsuleTypes, CapsuleDim, h * w).transpose(2, 3);      // (B, T, D, P) -> (B, T, P, D)
@@ -199,9 +204,9 @@ public sealed class PrimaryCapsule : nn.Module<Tensor, Tensor>
         if (height + 2 * padding.H < spanH || width + 2 * padding.W < spanW)
         {
             throw new ArgumentException(
-                $"PrimaryCapsule's kernel {_kernel.H} x {_kernel.W} with dilation {dilation.H} x {dilation.W} spans {spanH} x {spanW} pixels, " +
-                $"but the input is {height} x {width} with padding {padding.H} x {padding.W}. Use larger images, a smaller kernel or more padding.",
-                argument);
+                $"PrimaryCapsule's kernel {_kernel.H} x {_kernel.W} with dilation {dilation.H} x {dilation.W} spans {spanH} x {spanW} " +
+                $"pixels, but the input is {height} x {width} with padding {padding.H} x {padding.W}. " +
+                "Use larger images, a smaller kernel or more padding.", argument);
         }
 
         return ((height + 2 * padding.H - spanH) / stride.H + 1, (width + 2 * padding.W - spanW) / stride.W + 1);

@@ -32,7 +32,11 @@ public sealed class DynamicRouting : Routing
     /// the CPU, no coupling coefficients wanted), torch operations elsewhere. Both are the same function.
     /// </param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="iterations"/> is negative.</exception>
-    public DynamicRouting(int iterations = 3, bool leaky = false, RoutingGradient gradient = RoutingGradient.AllIterations, RoutingKernel kernel = RoutingKernel.Automatic)
+    public DynamicRouting(
+        int iterations = 3,
+        bool leaky = false,
+        RoutingGradient gradient = RoutingGradient.AllIterations,
+        RoutingKernel kernel = RoutingKernel.Automatic)
         : base(nameof(DynamicRouting))
     {
         if (iterations < 0)
@@ -59,12 +63,18 @@ public sealed class DynamicRouting : Routing
     public override RoutingInputs Uses => RoutingInputs.Bias | RoutingInputs.Logits;
 
     /// <inheritdoc/>
+    /// <remarks>1 / J; leaky 1 / (J + 1).</remarks>
+    public override double InitialCoupling(long outCapsules) => 1.0 / (outCapsules + (Leaky ? 1 : 0));
+
+    /// <inheritdoc/>
     /// <remarks>Activations are not used by this algorithm: a capsule's activation is its length.</remarks>
     /// <exception cref="NotSupportedException">The fused kernel was asked for and cannot serve the arguments.</exception>
-    public override RoutingResult Route(Votes votes, Tensor? bias = null, Tensor? logits = null, Tensor? activations = null, bool coupling = false)
+    public override RoutingResult Route(
+        Votes votes, Tensor? bias = null, Tensor? logits = null, Tensor? activations = null, bool coupling = false)
     {
         Check(votes, bias, logits, activations);
         using var scope = NewDisposeScope();
+        logits = Present(votes, logits);
         if (IsFused(votes, bias, logits, coupling, out var linear))
         {
             var all = Gradient == RoutingGradient.AllIterations;
@@ -72,11 +82,11 @@ public sealed class DynamicRouting : Routing
             return new RoutingResult(capsules).MoveToOuterDisposeScope();
         }
 
-        bias = bias is null ? null : Functional.Wide(bias);
         logits = logits is null ? null : Functional.Wide(logits);
         var c = Gradient == RoutingGradient.AllIterations ? Coupling(votes, bias, logits) : CouplingWithoutGradient(votes, bias, logits);
         var v = Squashed(c is null ? UniformSum(votes) : votes.WeightedSum(c), bias);
-        return new RoutingResult(v, coupling: coupling ? votes.Present(c ?? UniformCoupling(votes)) : null).MoveToOuterDisposeScope();
+        c = !coupling ? null : c is null ? votes.UniformCoupling(InitialCoupling(votes.OutCapsules)) : votes.Present(c);
+        return new RoutingResult(v, coupling: c).MoveToOuterDisposeScope();
     }
 
     private bool IsFused(Votes votes, Tensor? bias, Tensor? logits, bool coupling, [NotNullWhen(true)] out LinearVotes? linear)
@@ -87,7 +97,7 @@ public sealed class DynamicRouting : Routing
             return false;
         }
 
-        var reason = linear is null ? "The fused kernel makes votes from inputs and weights, but these votes are given."
+        var reason = linear is null ? "The fused kernel serves vector capsules through matrices (LinearVotes), but these votes are others."
             : coupling ? "The fused kernel keeps no coupling coefficients."
             : FusedDynamicRouting.WhyNot(linear.Input, linear.Weight, bias, logits);
         return reason is null || (Kernel == RoutingKernel.Fused
@@ -129,19 +139,15 @@ public sealed class DynamicRouting : Routing
         return nn.functional.softmax(cat([orphan, logits], dim: -1), dim: -1).narrow(-1, 1, logits.size(-1));
     }
 
-    // Where all logits are zero, the coupling is 1 / J, or 1 / (J + 1) beside an orphan class.
-    private double UniformCoefficient(Votes votes) => 1.0 / (votes.OutCapsules + (Leaky ? 1 : 0));
-
-    private Tensor UniformSum(Votes votes) => Functional.Times(votes.Sum(), UniformCoefficient(votes));
-
-    private Tensor UniformCoupling(Votes votes) =>
-        Functional.Times(ones([votes.Batch, votes.InCapsules, votes.OutCapsules], votes.Dtype, votes.Device), UniformCoefficient(votes));
+    private Tensor UniformSum(Votes votes) => Functional.Times(votes.Sum(), InitialCoupling(votes.OutCapsules));
 
     private void Check(Votes votes, Tensor? bias, Tensor? logits, Tensor? activations)
     {
         if (logits is not null && Iterations == 0)
         {
-            throw new ArgumentException("DynamicRouting with 0 iterations couples uniformly and cannot use logits. Use 1 iteration to couple by the logits alone.", nameof(logits));
+            throw new ArgumentException(
+                "DynamicRouting with 0 iterations couples uniformly and cannot use logits. " +
+                "Use 1 iteration to couple by the logits alone.", nameof(logits));
         }
 
         CheckArguments(votes, bias, logits, activations);

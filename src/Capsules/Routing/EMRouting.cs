@@ -33,8 +33,8 @@ public sealed class EMRouting : Routing
     /// <param name="iterations">Iterations T, at least 1. Default: 3, as in the paper.</param>
     /// <param name="finalLambda">What the inverse temperature lambda tends to, above 0. Default: 0.01, as the authors used.</param>
     /// <param name="normalizeCost">
-    /// Whether costs are multiplied by 100 J / N, so that one lambda suits layers whose parents have few or many children. Default:
-    /// false, as in the paper; Gritzman's implementation does.
+    /// Whether costs are multiplied by 100 J / N, N being the input capsules that are there, so that one lambda suits layers whose
+    /// parents have few or many children. Default: false, as in the paper; Gritzman's implementation does.
     /// </param>
     /// <param name="device">The device. Default: the CPU.</param>
     /// <param name="dtype">The dtype. Default: float32.</param>
@@ -53,7 +53,8 @@ public sealed class EMRouting : Routing
         ArgumentOutOfRangeException.ThrowIfLessThan(iterations, 1);
         if (!(finalLambda > 0 && double.IsFinite(finalLambda)))
         {
-            throw new ArgumentOutOfRangeException(nameof(finalLambda), finalLambda, "finalLambda must be finite and above 0. The authors used 0.01.");
+            throw new ArgumentOutOfRangeException(
+                nameof(finalLambda), finalLambda, "finalLambda must be finite and above 0. The authors used 0.01.");
         }
 
         ShapeGuard.ParameterDtype(nameof(EMRouting), dtype);
@@ -87,46 +88,51 @@ public sealed class EMRouting : Routing
         CheckOutputs(votes, beta_a.size(0));
         ShapeGuard.SameDevice(GetName(), beta_a, nameof(beta_a), votes.Device, "the votes");
         using var scope = NewDisposeScope();
-        var v = votes.Materialize();      // (B, N, J, E)
+        var v = votes.Materialize().transpose(1, 2).contiguous();      // (B, J, N, E): each output capsule's votes are a matrix
         var a = votes.Weights(activations).unsqueeze(-1);
         var r = votes.Softmax(zeros([votes.Batch, votes.InCapsules, votes.OutCapsules], votes.Dtype, votes.Device));
         for (var t = 1; ; t++)
         {
-            var (mean, variance, logit) = Maximise(votes, v, r * a, t);
+            var fit = Maximise(votes, v, r * a, t);
             if (t == Iterations)
             {
-                return new RoutingResult(mean, logit.sigmoid(), coupling ? votes.Present(r) : null).MoveToOuterDisposeScope();
+                return new RoutingResult(fit.Mean, fit.Logit.sigmoid(), coupling ? votes.Present(r) : null).MoveToOuterDisposeScope();
             }
 
-            var score = Functional.Plus(LogDensity(v, mean, variance), nn.functional.logsigmoid(logit).unsqueeze(1));
-            r = votes.Softmax(score);
+            r = votes.Softmax(Functional.Plus(fit.LogDensity(), nn.functional.logsigmoid(fit.Logit).unsqueeze(1)));
         }
     }
 
-    // Mean and variance (B, J, E) of the votes under the weights (B, N, J), and the logit (B, J) of the activation.
-    private (Tensor Mean, Tensor Variance, Tensor Logit) Maximise(Votes votes, Tensor v, Tensor weights, int t)
+    // The Gaussians of the votes under the weights (B, N, J).
+    private Gaussians Maximise(Votes votes, Tensor v, Tensor weights, int t)
     {
+        var rows = weights.transpose(1, 2).unsqueeze(2);      // (B, J, 1, N)
         var total = weights.sum(1).unsqueeze(-1);
         var divisor = Functional.Plus(total, Least);
-        var mean = einsum("bnj,bnje->bje", weights, v) / divisor;
-        var squares = einsum("bnj,bnje->bje", weights, Functional.Minus(v, mean.unsqueeze(1)).square());
-        var variance = Functional.Plus(squares / divisor, Least);
+        var mean = rows.matmul(v).squeeze(2) / divisor;
+        var squares = Functional.Minus(v, mean.unsqueeze(2)).square();
+        var variance = Functional.Plus(rows.matmul(squares).squeeze(2) / divisor, Least);
         var deviation = Functional.Times(variance.log(), 0.5);
         var cost = (Functional.Plus(deviation, beta_u.to_type(v.dtype).unsqueeze(-1)) * total).sum(-1);
         if (NormalizeCost)
         {
-            cost = Functional.Times(cost, 100.0 * votes.OutCapsules / votes.InCapsules);
+            using Scalar one = 1;
+            cost = Functional.Times(cost, 100.0 * votes.OutCapsules) / votes.Weights().sum(1, keepdim: true).clamp_min(one);
         }
 
         var lambda = FinalLambda * (1 - Math.Pow(0.95, t));
-        return (mean, variance, Functional.Times(Functional.Minus(beta_a.to_type(v.dtype), cost), lambda));
+        return new Gaussians(mean, variance, squares, Functional.Times(Functional.Minus(beta_a.to_type(v.dtype), cost), lambda));
     }
 
-    // ln N(v; mean, variance), summed over the entries: (B, N, J).
-    private static Tensor LogDensity(Tensor v, Tensor mean, Tensor variance)
+    // Mean and variance (B, J, E), the votes' squared distances from the mean (B, J, N, E), and the logit (B, J) of the activation.
+    private sealed record Gaussians(Tensor Mean, Tensor Variance, Tensor Squares, Tensor Logit)
     {
-        var distance = (Functional.Minus(v, mean.unsqueeze(1)).square() / variance.unsqueeze(1)).sum(-1);
-        var determinant = Functional.Times(variance, 2 * Math.PI).log().sum(-1).unsqueeze(1);
-        return Functional.Times(Functional.Plus(distance, determinant), -0.5);
+        // ln N(v; mean, variance), summed over the entries: (B, N, J).
+        public Tensor LogDensity()
+        {
+            var distance = Squares.matmul(Variance.reciprocal().unsqueeze(-1)).squeeze(-1).transpose(1, 2);
+            var determinant = Functional.Times(Variance, 2 * Math.PI).log().sum(-1).unsqueeze(1);
+            return Functional.Times(Functional.Plus(distance, determinant), -0.5);
+        }
     }
 }

@@ -10,10 +10,13 @@ public sealed class GivenVotes : Votes
     /// <summary>Wraps votes; results of half precisions are float32.</summary>
     /// <param name="votes">Votes u_hat (B, N, J, E) with a floating-point dtype.</param>
     /// <param name="mask">Which input capsules are there: Bool (B, N); null (default) for all.</param>
-    /// <exception cref="ArgumentException"><paramref name="votes"/> is not 4-dimensional or not floating-point, or the mask does not fit.</exception>
+    /// <exception cref="ArgumentException">
+    /// <paramref name="votes"/> is not 4-dimensional or not floating-point, or the mask does not fit.
+    /// </exception>
     public GivenVotes(Tensor votes, Tensor? mask = null) : base(mask)
     {
-        ShapeGuard.Shape(nameof(GivenVotes), votes, nameof(votes), "B, N, J, E", [ShapeGuard.Any, ShapeGuard.Any, ShapeGuard.Any, ShapeGuard.Any]);
+        ShapeGuard.Shape(nameof(GivenVotes), votes, nameof(votes), "B, N, J, E",
+            [ShapeGuard.Any, ShapeGuard.Any, ShapeGuard.Any, ShapeGuard.Any]);
         ShapeGuard.Floating(nameof(GivenVotes), votes, nameof(votes));
         _votes = votes;
         CheckMask(nameof(GivenVotes));
@@ -48,17 +51,17 @@ public sealed class GivenVotes : Votes
     /// <inheritdoc/>
     public override Tensor WeightedSum(Tensor coupling)
     {
-        ShapeGuard.Shape(nameof(GivenVotes), coupling, nameof(coupling), "B, N, J", [Batch, InCapsules, OutCapsules]);
+        CheckCoupling(coupling);
         using var scope = NewDisposeScope();
-        return einsum("bnj,bnje->bje", coupling, Functional.Wide(_votes)).MoveToOuterDisposeScope();
+        return einsum("bnj,bnje->bje", Functional.Wide(coupling), Functional.Wide(_votes)).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
     public override Tensor Agreement(Tensor outputs)
     {
-        ShapeGuard.Shape(nameof(GivenVotes), outputs, nameof(outputs), "B, J, E", [Batch, OutCapsules, OutDim]);
+        CheckOutputs(outputs);
         using var scope = NewDisposeScope();
-        return einsum("bje,bnje->bnj", outputs, Functional.Wide(_votes)).MoveToOuterDisposeScope();
+        return einsum("bje,bnje->bnj", Functional.Wide(outputs), Functional.Wide(_votes)).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>

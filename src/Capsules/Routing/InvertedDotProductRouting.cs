@@ -79,12 +79,13 @@ public sealed class InvertedDotProductRouting : Routing
         if (outputs is not null)
         {
             ShapeGuard.Shape(GetName(), outputs, nameof(outputs), "B, J, E", [votes.Batch, votes.OutCapsules, votes.OutDim]);
+            votes.CheckLike(GetName(), outputs, nameof(outputs));
         }
 
         using var scope = NewDisposeScope();
         var sums = outputs is null
             ? Functional.Times(votes.Sum(), 1.0 / votes.OutCapsules)
-            : votes.WeightedSum(Coupling(votes, Functional.Wide(outputs)));
+            : votes.WeightedSum(Coupling(votes, outputs));
         return Normalised(votes, sums).MoveToOuterDisposeScope();
     }
 

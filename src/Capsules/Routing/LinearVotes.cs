@@ -19,7 +19,8 @@ public sealed class LinearVotes : Votes
     /// <exception cref="ArgumentException">The shapes, dtypes or devices do not fit each other.</exception>
     public LinearVotes(Tensor input, Tensor weight, Tensor? mask = null) : base(mask)
     {
-        ShapeGuard.Shape(nameof(LinearVotes), weight, nameof(weight), "G, J, D, E", [ShapeGuard.Any, ShapeGuard.Any, ShapeGuard.Any, ShapeGuard.Any]);
+        ShapeGuard.Shape(nameof(LinearVotes), weight, nameof(weight), "G, J, D, E",
+            [ShapeGuard.Any, ShapeGuard.Any, ShapeGuard.Any, ShapeGuard.Any]);
         ShapeGuard.Shape(nameof(LinearVotes), input, nameof(input), "B, N, D", [ShapeGuard.Any, ShapeGuard.Any, weight.size(2)]);
         ShapeGuard.Floating(nameof(LinearVotes), input, nameof(input));
         ShapeGuard.Like(nameof(LinearVotes), input, nameof(input), weight, nameof(weight));
@@ -63,19 +64,20 @@ public sealed class LinearVotes : Votes
     /// <inheritdoc/>
     public override Tensor WeightedSum(Tensor coupling)
     {
-        ShapeGuard.Shape(nameof(LinearVotes), coupling, nameof(coupling), "B, N, J", [Batch, InCapsules, OutCapsules]);
+        CheckCoupling(coupling);
         using var scope = NewDisposeScope();
         var u = GroupedInput();
-        var scaled = einsum("bgpj,bgpd->bgjd", coupling.reshape(Batch, u.size(1), u.size(2), OutCapsules), u);
+        var grouped = Functional.Wide(coupling).reshape(Batch, u.size(1), u.size(2), OutCapsules);
+        var scaled = einsum("bgpj,bgpd->bgjd", grouped, u);
         return einsum("bgjd,gjde->bje", scaled, WideWeight()).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
     public override Tensor Agreement(Tensor outputs)
     {
-        ShapeGuard.Shape(nameof(LinearVotes), outputs, nameof(outputs), "B, J, E", [Batch, OutCapsules, OutDim]);
+        CheckOutputs(outputs);
         using var scope = NewDisposeScope();
-        var expected = einsum("bje,gjde->bgjd", outputs, WideWeight());      // W_ij v_j: the input that would agree
+        var expected = einsum("bje,gjde->bgjd", Functional.Wide(outputs), WideWeight());      // W_ij v_j: the input that would agree
         return einsum("bgjd,bgpd->bgpj", expected, GroupedInput()).reshape(Batch, InCapsules, OutCapsules).MoveToOuterDisposeScope();
     }
 
@@ -83,7 +85,8 @@ public sealed class LinearVotes : Votes
     public override Tensor Materialize()
     {
         using var scope = NewDisposeScope();
-        return einsum("bgpd,gjde->bgpje", GroupedInput(), WideWeight()).reshape(Batch, InCapsules, OutCapsules, OutDim).MoveToOuterDisposeScope();
+        return einsum("bgpd,gjde->bgpje", GroupedInput(), WideWeight())
+            .reshape(Batch, InCapsules, OutCapsules, OutDim).MoveToOuterDisposeScope();
     }
 
     // (B, G, P, D): P consecutive input capsules share one of G groups of matrices.

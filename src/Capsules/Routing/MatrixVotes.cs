@@ -21,7 +21,8 @@ public sealed class MatrixVotes : Votes
     /// <exception cref="ArgumentException">The shapes, dtypes or devices do not fit each other.</exception>
     public MatrixVotes(Tensor input, Tensor weight, Tensor? mask = null) : base(mask)
     {
-        ShapeGuard.Shape(nameof(MatrixVotes), weight, nameof(weight), "G, J, P, P", [ShapeGuard.Any, ShapeGuard.Any, ShapeGuard.Any, ShapeGuard.Any]);
+        ShapeGuard.Shape(nameof(MatrixVotes), weight, nameof(weight), "G, J, P, P",
+            [ShapeGuard.Any, ShapeGuard.Any, ShapeGuard.Any, ShapeGuard.Any]);
         var side = weight.size(2);
         ShapeGuard.Shape(nameof(MatrixVotes), weight, nameof(weight), "G, J, P, P", [ShapeGuard.Any, ShapeGuard.Any, side, side]);
         ShapeGuard.Shape(nameof(MatrixVotes), input, nameof(input), "B, N, P * P", [ShapeGuard.Any, ShapeGuard.Any, side * side]);
@@ -69,19 +70,21 @@ public sealed class MatrixVotes : Votes
     /// <inheritdoc/>
     public override Tensor WeightedSum(Tensor coupling)
     {
-        ShapeGuard.Shape(nameof(MatrixVotes), coupling, nameof(coupling), "B, N, J", [Batch, InCapsules, OutCapsules]);
+        CheckCoupling(coupling);
         using var scope = NewDisposeScope();
         var poses = GroupedPoses();
-        var scaled = einsum("bgpj,bgprd->bgjrd", coupling.reshape(Batch, poses.size(1), poses.size(2), OutCapsules), poses);
+        var grouped = Functional.Wide(coupling).reshape(Batch, poses.size(1), poses.size(2), OutCapsules);
+        var scaled = einsum("bgpj,bgprd->bgjrd", grouped, poses);
         return einsum("bgjrd,gjdc->bjrc", scaled, WideWeight()).reshape(Batch, OutCapsules, OutDim).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
     public override Tensor Agreement(Tensor outputs)
     {
-        ShapeGuard.Shape(nameof(MatrixVotes), outputs, nameof(outputs), "B, J, E", [Batch, OutCapsules, OutDim]);
+        CheckOutputs(outputs);
         using var scope = NewDisposeScope();
-        var expected = einsum("bjrc,gjdc->bgjrd", outputs.reshape(Batch, OutCapsules, Side, Side), WideWeight());      // the pose that would agree
+        var poses = Functional.Wide(outputs).reshape(Batch, OutCapsules, Side, Side);
+        var expected = einsum("bjrc,gjdc->bgjrd", poses, WideWeight());      // the pose that would agree
         return einsum("bgjrd,bgprd->bgpj", expected, GroupedPoses()).reshape(Batch, InCapsules, OutCapsules).MoveToOuterDisposeScope();
     }
 
@@ -89,7 +92,8 @@ public sealed class MatrixVotes : Votes
     public override Tensor Materialize()
     {
         using var scope = NewDisposeScope();
-        return einsum("bgprd,gjdc->bgpjrc", GroupedPoses(), WideWeight()).reshape(Batch, InCapsules, OutCapsules, OutDim).MoveToOuterDisposeScope();
+        return einsum("bgprd,gjdc->bgpjrc", GroupedPoses(), WideWeight())
+            .reshape(Batch, InCapsules, OutCapsules, OutDim).MoveToOuterDisposeScope();
     }
 
     // (B, G, p, P, P): p consecutive input capsules share one of G groups of matrices.

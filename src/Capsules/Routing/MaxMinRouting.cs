@@ -15,6 +15,9 @@ namespace Capsules;
 /// </remarks>
 public sealed class MaxMinRouting : Routing
 {
+    // Below this a range counts as 0: its reciprocal, which the gradient takes, would leave float32.
+    private const double Least = 1e-30;
+
     /// <summary>Makes the algorithm.</summary>
     /// <param name="iterations">Routing iterations, at least 1. Default: 3.</param>
     /// <param name="lower">The least coefficient. Default: 0.</param>
@@ -25,7 +28,8 @@ public sealed class MaxMinRouting : Routing
         ArgumentOutOfRangeException.ThrowIfLessThan(iterations, 1);
         if (!(lower < upper && double.IsFinite(lower) && double.IsFinite(upper)))
         {
-            throw new ArgumentOutOfRangeException(nameof(upper), upper, $"MaxMinRouting expected finite bounds with lower < upper, but got {lower} and {upper}.");
+            throw new ArgumentOutOfRangeException(
+                nameof(upper), upper, $"MaxMinRouting expected finite bounds with lower < upper, but got {lower} and {upper}.");
         }
 
         (Iterations, Lower, Upper) = (iterations, lower, upper);
@@ -53,7 +57,6 @@ public sealed class MaxMinRouting : Routing
     {
         CheckArguments(votes, bias, logits, activations);
         using var scope = NewDisposeScope();
-        bias = bias is null ? null : Functional.Wide(bias);
         var v = Squashed(Functional.Times(votes.Sum(), Upper), bias);
         Tensor? c = null, sum = null;
         for (var t = 1; t < Iterations; t++)
@@ -69,10 +72,11 @@ public sealed class MaxMinRouting : Routing
 
     private Tensor MaxMin(Tensor logits)
     {
-        var least = logits.amin([-1], keepdim: true);
-        var range = Functional.Minus(logits.amax([-1], keepdim: true), least);
-        var equal = range.eq(zeros_like(range));
-        var above = Functional.Minus(logits, least) / where(equal, ones_like(range), range);
+        var lowest = logits.amin([-1], keepdim: true);
+        var range = Functional.Minus(logits.amax([-1], keepdim: true), lowest);
+        using Scalar least = Least;
+        var equal = range.lt(least);
+        var above = Functional.Minus(logits, lowest) / where(equal, ones_like(range), range);
         var share = where(equal, ones_like(above), above);
         return Functional.Plus(Functional.Times(share, Upper - Lower), Lower);
     }

@@ -67,19 +67,19 @@ public abstract class Routing : nn.Module
         if (IsUsed(bias, RoutingInputs.Bias, "a bias"))
         {
             ShapeGuard.Shape(GetName(), bias!, nameof(bias), "J, E", [votes.OutCapsules, votes.OutDim]);
-            CheckLike(votes, bias!, nameof(bias));
+            votes.CheckLike(GetName(), bias!, nameof(bias));
         }
 
         if (IsUsed(logits, RoutingInputs.Logits, "initial logits"))
         {
             CheckLogits(GetName(), logits!, nameof(logits), votes.Batch, votes.InCapsules, votes.OutCapsules);
-            CheckLike(votes, logits!, nameof(logits));
+            votes.CheckLike(GetName(), logits!, nameof(logits));
         }
 
         if (IsUsed(activations, RoutingInputs.Activations, "activations"))
         {
             ShapeGuard.Shape(GetName(), activations!, nameof(activations), "B, N", [votes.Batch, votes.InCapsules]);
-            CheckLike(votes, activations!, nameof(activations));
+            votes.CheckLike(GetName(), activations!, nameof(activations));
         }
     }
 
@@ -102,10 +102,15 @@ public abstract class Routing : nn.Module
         if (votes.OutCapsules != outCapsules)
         {
             throw new ArgumentException(
-                $"{GetName()} was made for {outCapsules} output capsules, but the votes are for {votes.OutCapsules}. Make it with the sizes of its layer.",
-                nameof(votes));
+                $"{GetName()} was made for {outCapsules} output capsules, but the votes are for {votes.OutCapsules}. " +
+                "Make it with the sizes of its layer.", nameof(votes));
         }
     }
+
+    /// <summary>Logits (N, J) or (B, N, J), or null, without those of absent input capsules, which may hold anything.</summary>
+    private protected static Tensor? Present(Votes votes, Tensor? logits) => logits is null || votes.Mask is null
+        ? logits
+        : votes.Present(logits.expand(votes.Batch, votes.InCapsules, votes.OutCapsules));
 
     /// <summary>s + bias, the bias null for none, in the dtype of s.</summary>
     private protected static Tensor Biased(Tensor s, Tensor? bias) => bias is null ? s : Functional.Plus(s, Functional.Wide(bias));
@@ -114,19 +119,6 @@ public abstract class Routing : nn.Module
     private protected static Tensor Squashed(Tensor s, Tensor? bias) => Functional.squash(Biased(s, bias));
 
     private bool IsUsed(Tensor? argument, RoutingInputs input, string what) =>
-        argument is not null && (Uses.HasFlag(input) ? true : throw new NotSupportedException($"{GetName()} does not use {what}. Pass none."));
-
-    /// <summary>Throws unless a tensor has the dtype and the device of the votes.</summary>
-    private protected void CheckLike(Votes votes, Tensor tensor, string argument)
-    {
-        ShapeGuard.Floating(GetName(), tensor, argument);
-        if (Functional.Wide(tensor.dtype) != votes.Dtype)
-        {
-            throw new ArgumentException(
-                $"{GetName()} computes in {votes.Dtype}, as the votes, but {argument} is {tensor.dtype}. Convert it with {argument}.to(torch.ScalarType.{votes.Dtype}).",
-                argument);
-        }
-
-        ShapeGuard.SameDevice(GetName(), tensor, argument, votes.Device, "the votes");
-    }
+        argument is not null
+            && (Uses.HasFlag(input) ? true : throw new NotSupportedException($"{GetName()} does not use {what}. Pass none."));
 }

@@ -3,7 +3,9 @@ using static TorchSharp.torch;
 
 namespace Capsules;
 
-/// <summary>Self-attention routing, of Efficient-CapsNet: one pass in which every vote is weighed by its agreement with all votes.</summary>
+/// <summary>
+/// Self-attention routing, of Efficient-CapsNet: one pass in which every vote is weighed by its agreement with all votes.
+/// </summary>
 /// <remarks>
 /// <para>
 /// a_ij = the scalar product of u_hat_ij and sum_k u_hat_kj, divided by sqrt(E); c_i = softmax over output capsules j of a_i, plus
@@ -33,7 +35,8 @@ public sealed class SelfAttentionRouting : Routing
     /// <param name="dtype">The dtype. Default: float32.</param>
     /// <exception cref="ArgumentOutOfRangeException">A size is out of its range.</exception>
     /// <exception cref="ArgumentException">The dtype is not floating-point.</exception>
-    public SelfAttentionRouting(long inCapsules, long outCapsules, Device? device = null, ScalarType? dtype = null) : base(nameof(SelfAttentionRouting))
+    public SelfAttentionRouting(long inCapsules, long outCapsules, Device? device = null, ScalarType? dtype = null)
+        : base(nameof(SelfAttentionRouting))
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(inCapsules, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(outCapsules, 1);
@@ -54,21 +57,23 @@ public sealed class SelfAttentionRouting : Routing
     /// Logits are added to the agreement under the softmax. An input capsule that they keep from an output capsule still takes part
     /// in the sum that all are compared with; a zero vector takes part in nothing.
     /// </remarks>
-    public override RoutingResult Route(Votes votes, Tensor? bias = null, Tensor? logits = null, Tensor? activations = null, bool coupling = false)
+    public override RoutingResult Route(
+        Votes votes, Tensor? bias = null, Tensor? logits = null, Tensor? activations = null, bool coupling = false)
     {
         CheckArguments(votes, bias, logits, activations);
         CheckPrior(votes);
         using var scope = NewDisposeScope();
         var agreement = Functional.Times(votes.Agreement(votes.Sum()), 1 / Math.Sqrt(votes.OutDim));
-        if (logits is not null)
+        if (Present(votes, logits) is { } given)
         {
-            agreement = Functional.Plus(agreement, Functional.Wide(logits));
+            agreement = Functional.Plus(agreement, Functional.Wide(given));
         }
 
         var c = nn.functional.softmax(agreement, dim: -1);      // over the OUTPUT capsules
         c = prior is null ? c : Functional.Plus(c, Functional.Wide(prior));
         var s = votes.WeightedSum(c);
-        return new RoutingResult(Functional.exponential_squash(Biased(s, bias)), coupling: coupling ? votes.Present(c) : null).MoveToOuterDisposeScope();
+        var v = Functional.exponential_squash(Biased(s, bias));
+        return new RoutingResult(v, coupling: coupling ? votes.Present(c) : null).MoveToOuterDisposeScope();
     }
 
     private void CheckPrior(Votes votes)
@@ -82,10 +87,11 @@ public sealed class SelfAttentionRouting : Routing
         if ((n, j) != (votes.InCapsules, votes.OutCapsules))
         {
             throw new ArgumentException(
-                $"SelfAttentionRouting has a prior (N, J) = ({n}, {j}), but the votes are of {votes.InCapsules} input and {votes.OutCapsules} " +
-                $"output capsules. Make it with inCapsules: {votes.InCapsules}, outCapsules: {votes.OutCapsules}.", nameof(votes));
+                $"SelfAttentionRouting has a prior (N, J) = ({n}, {j}), but the votes are of {votes.InCapsules} input and " +
+                $"{votes.OutCapsules} output capsules. Make it with inCapsules: {votes.InCapsules}, outCapsules: {votes.OutCapsules}.",
+                nameof(votes));
         }
 
-        CheckLike(votes, prior, nameof(prior));
+        votes.CheckLike(GetName(), prior, nameof(prior));
     }
 }

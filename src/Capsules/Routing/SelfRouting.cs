@@ -30,7 +30,8 @@ public sealed class SelfRouting : Routing
     /// <param name="dtype">The dtype. Default: float32.</param>
     /// <exception cref="ArgumentOutOfRangeException">A size is less than 1.</exception>
     /// <exception cref="ArgumentException">The dtype is not floating-point.</exception>
-    public SelfRouting(long inCapsules, long inDim, long outCapsules, Device? device = null, ScalarType? dtype = null) : base(nameof(SelfRouting))
+    public SelfRouting(long inCapsules, long inDim, long outCapsules, Device? device = null, ScalarType? dtype = null)
+        : base(nameof(SelfRouting))
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(inCapsules, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(inDim, 1);
@@ -73,7 +74,8 @@ public sealed class SelfRouting : Routing
         var shares = a.unsqueeze(-1) * r;      // (B, N, J)
         var sums = shares.sum(1);
         var poses = votes.WeightedSum(shares) / NotZero(sums).unsqueeze(-1);
-        return new RoutingResult(poses, sums / NotZero(a.sum(1)).unsqueeze(-1), coupling ? votes.Present(r) : null).MoveToOuterDisposeScope();
+        var activation = sums / NotZero(a.sum(1)).unsqueeze(-1);
+        return new RoutingResult(poses, activation, coupling ? votes.Present(r) : null).MoveToOuterDisposeScope();
     }
 
     // Nobody there: poses and activations are then 0.

@@ -54,7 +54,8 @@ internal sealed class SharedParents
         using var scope = NewDisposeScope();
         var (positions, outputs) = (_edges / _offsets, logits.size(2));
         var (batch, types) = (logits.size(0) / positions, logits.size(1) / _offsets);
-        var edges = logits.reshape(batch, positions, _offsets, types, outputs).permute(0, 3, 4, 1, 2).reshape(batch, types, outputs, _edges);
+        var edges = logits.reshape(batch, positions, _offsets, types, outputs).permute(0, 3, 4, 1, 2)
+            .reshape(batch, types, outputs, _edges);
         var slots = WithColumn(edges, Gap).index_select(-1, tensor(_edgeOfSlot, device: logits.device));
         slots = slots.reshape(batch, types, outputs, _inputs, Most).transpose(2, 3);
         var parents = slots.reshape(batch, types, _inputs, outputs * Most);

@@ -30,9 +30,11 @@ internal sealed class TranslatedVotes : Votes
 
     public override Tensor Sum() => Add(_votes.Sum(), () => _offsets.sum(dim: 1, keepdim: true));
 
-    public override Tensor WeightedSum(Tensor coupling) => Add(_votes.WeightedSum(coupling), () => einsum("bnj,bne->bje", coupling, _offsets));
+    public override Tensor WeightedSum(Tensor coupling) =>
+        Add(_votes.WeightedSum(coupling), () => einsum("bnj,bne->bje", Functional.Wide(coupling), _offsets));
 
-    public override Tensor Agreement(Tensor outputs) => Add(_votes.Agreement(outputs), () => einsum("bje,bne->bnj", outputs, _offsets));
+    public override Tensor Agreement(Tensor outputs) =>
+        Add(_votes.Agreement(outputs), () => einsum("bje,bne->bnj", Functional.Wide(outputs), _offsets));
 
     public override Tensor Materialize() => Add(_votes.Materialize(), () => _offsets.unsqueeze(2));
 

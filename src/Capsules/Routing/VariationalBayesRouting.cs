@@ -41,7 +41,8 @@ public sealed class VariationalBayesRouting : Routing
     /// <param name="dtype">The dtype. Default: float32.</param>
     /// <exception cref="ArgumentOutOfRangeException">A number is out of its range.</exception>
     /// <exception cref="ArgumentException">The dtype is not floating-point.</exception>
-    public VariationalBayesRouting(long outCapsules, int iterations = 3, bool batchNorm = true, Device? device = null, ScalarType? dtype = null)
+    public VariationalBayesRouting(
+        long outCapsules, int iterations = 3, bool batchNorm = true, Device? device = null, ScalarType? dtype = null)
         : base(nameof(VariationalBayesRouting))
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(outCapsules, 1);
@@ -146,7 +147,8 @@ public sealed class VariationalBayesRouting : Routing
             var distance = (Functional.Minus(v, Mean.unsqueeze(1)).square() / Scale.unsqueeze(1)).sum(-1);
             var expected = Functional.Plus(distance * Nu.unsqueeze(1), Functional.Times(kappa.reciprocal(), Dim).unsqueeze(1));
             var perOutput = Functional.Plus(ExpectedShare, Functional.Times(ExpectedLogDeterminant, 0.5));
-            return Functional.Plus(Functional.Minus(perOutput.unsqueeze(1), Functional.Times(expected, 0.5)), -Dim / 2.0 * Math.Log(2 * Math.PI));
+            var logDensity = Functional.Minus(perOutput.unsqueeze(1), Functional.Times(expected, 0.5));
+            return Functional.Plus(logDensity, -Dim / 2.0 * Math.Log(2 * Math.PI));
         }
 
         // E[ln |Lambda_j|] of the Wishart distribution: sum_d digamma((nu - d) / 2) + D ln 2 - ln |1 / Psi|.

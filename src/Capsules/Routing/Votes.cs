@@ -66,11 +66,13 @@ public abstract class Votes
     /// <summary>The coupled sum of votes, sum_i c_ij u_hat_ij.</summary>
     /// <param name="coupling">Coupling coefficients (B, N, J).</param>
     /// <returns>A tensor (B, J, E).</returns>
+    /// <exception cref="ArgumentException">The coefficients do not fit the votes.</exception>
     public abstract Tensor WeightedSum(Tensor coupling);
 
     /// <summary>The agreement of every vote with an output vector, the scalar product of u_hat_ij and v_j.</summary>
     /// <param name="outputs">Output vectors (B, J, E).</param>
     /// <returns>A tensor (B, N, J).</returns>
+    /// <exception cref="ArgumentException">The vectors do not fit the votes.</exception>
     public abstract Tensor Agreement(Tensor outputs);
 
     /// <summary>The votes themselves, for algorithms that need them and for reading.</summary>
@@ -83,6 +85,7 @@ public abstract class Votes
     /// </summary>
     /// <param name="logits">Routing logits (B, N, J).</param>
     /// <returns>Coefficients (B, N, J).</returns>
+    /// <exception cref="ArgumentException">The logits are not (B, N, J).</exception>
     public virtual Tensor Softmax(Tensor logits)
     {
         ShapeGuard.Shape(nameof(Votes), logits, nameof(logits), "B, N, J", [Batch, InCapsules, OutCapsules]);
@@ -92,8 +95,15 @@ public abstract class Votes
     /// <summary>How much every input capsule counts: its activation, or 1 where none are given; 0 for absent ones.</summary>
     /// <param name="activations">Activations (B, N), or null (default).</param>
     /// <returns>A tensor (B, N) in <see cref="Dtype"/>.</returns>
+    /// <exception cref="ArgumentException">The activations are not (B, N), or not in the dtype or on the device of the votes.</exception>
     public Tensor Weights(Tensor? activations = null)
     {
+        if (activations is not null)
+        {
+            ShapeGuard.Shape(GetType().Name, activations, nameof(activations), "B, N", [Batch, InCapsules]);
+            CheckLike(GetType().Name, activations, nameof(activations));
+        }
+
         using var scope = NewDisposeScope();
         var weights = activations is null ? ones([Batch, InCapsules], Dtype, Device) : Functional.Wide(activations).alias();
         return Present(weights).MoveToOuterDisposeScope();
@@ -109,13 +119,20 @@ public abstract class Votes
     /// <summary>Sets the rows of absent input capsules to zero, whatever they hold.</summary>
     /// <param name="rows">A tensor (B, N) or (B, N, ...).</param>
     /// <returns>A tensor of the same shape.</returns>
-    public Tensor Present(Tensor rows) => Present(rows, Mask);
+    /// <exception cref="ArgumentException">The rows are not those of N input capsules of B samples.</exception>
+    public Tensor Present(Tensor rows)
+    {
+        ArgumentNullException.ThrowIfNull(rows);
+        var further = Enumerable.Repeat(ShapeGuard.Any, (int)Math.Max(rows.dim() - 2, 0));
+        ShapeGuard.Shape(GetType().Name, rows, nameof(rows), "B, N, ...", [Batch, InCapsules, .. further]);
+        return Present(rows, Mask);
+    }
 
     /// <summary>Where votes of several positions come from the same input capsules: who competes for whom.</summary>
     internal SharedParents? Parents { get; init; }
 
     // By selection and not by a product: what an absent capsule holds may be NaN.
-    private protected static Tensor Present(Tensor rows, Tensor? mask)
+    internal static Tensor Present(Tensor rows, Tensor? mask)
     {
         using var scope = NewDisposeScope();
         if (mask is null)
@@ -130,6 +147,33 @@ public abstract class Votes
         }
 
         return where(there, rows, zeros_like(rows)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Throws unless coupling coefficients are (B, N, J), in the dtype and on the device of the votes.</summary>
+    private protected void CheckCoupling(Tensor coupling) =>
+        CheckOperand(coupling, nameof(coupling), "B, N, J", [Batch, InCapsules, OutCapsules]);
+
+    /// <summary>Throws unless output vectors are (B, J, E), in the dtype and on the device of the votes.</summary>
+    private protected void CheckOutputs(Tensor outputs) => CheckOperand(outputs, nameof(outputs), "B, J, E", [Batch, OutCapsules, OutDim]);
+
+    /// <summary>Throws unless a tensor that will be widened has the dtype and the device of the votes.</summary>
+    internal void CheckLike(string owner, Tensor tensor, string argument)
+    {
+        ShapeGuard.Floating(owner, tensor, argument);
+        if (Functional.Wide(tensor.dtype) != Dtype)
+        {
+            throw new ArgumentException(
+                $"{owner} computes in {Dtype}, as the votes, but {argument} is {tensor.dtype}. " +
+                $"Convert it with {argument}.to(torch.ScalarType.{Dtype}).", argument);
+        }
+
+        ShapeGuard.SameDevice(owner, tensor, argument, Device, "the votes");
+    }
+
+    private void CheckOperand(Tensor tensor, string argument, string letters, ReadOnlySpan<long> shape)
+    {
+        ShapeGuard.Shape(GetType().Name, tensor, argument, letters, shape);
+        CheckLike(GetType().Name, tensor, argument);
     }
 
     /// <summary>Throws unless the mask fits the votes.</summary>

@@ -1,5 +1,3 @@
-using Spectre.Console;
-
 namespace Capsules.Samples.Tests.Commands;
 
 public sealed class CommandLineTests : IDisposable
@@ -17,7 +15,7 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("train --reconstruction-weight NaN", "--reconstruction-weight must be at least 0, but is NaN.")]
     [InlineData("train --preset papper", "--preset must be paper or official, but is papper.")]
     [InlineData("train --device gpu", "--device must be auto, cpu or cuda, but is gpu.")]
-    [InlineData("train --dataset minst", "There is no dataset 'minst'. Did you mean 'mnist'? Known: auto, mnist, builtin.")]
+    [InlineData("train --dataset minst", "There is no dataset 'minst'. Did you mean 'mnist'? Known: auto, mnist, ")]
     [InlineData("train --epochs many", "--epochs must be at least 1, but is many.")]
     [InlineData("train --decay fast", "--decay must be above 0 and at most 1, but is fast.")]
     [InlineData("train --shift 100000", "--shift must be between 0 and 1000, but is 100000.")]
@@ -41,6 +39,11 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("train --save-every -1", "--save-every must be between 0 and 1000000, but is -1.")]
     [InlineData("train --seeds 0", "--seeds must be at least 1, but is 0.")]
     [InlineData("evaluate one two", "Several runs are evaluated as one: give --ensemble, or one run.")]
+    [InlineData("train --dataset mnist --image-size 20", "--image-size means nothing to --dataset mnist. Leave it out.")]
+    [InlineData("train --dataset builtin --grey", "--grey means nothing to --dataset builtin. Leave it out.")]
+    [InlineData("train --dataset folder", "--dataset folder needs --data with the folder of images.")]
+    [InlineData("datasets --sheet a.png", "--sheet needs a dataset to look at: datasets mnist --sheet ...")]
+    [InlineData("evaluate run --images 0", "--images must be at least 1, but is 0.")]
     [InlineData("tarin", "Unrecognized command or argument 'tarin'.")]
     public async Task CommandLine_ImpossibleValue_IsOneMessageAndExitCodeOne(string line, string message)
     {
@@ -113,6 +116,32 @@ public sealed class CommandLineTests : IDisposable
     }
 
     [Fact]
+    public async Task Datasets_Alone_ListsAllWithWhatTheyNeed()
+    {
+        var (code, output, _) = await Run("datasets", "--data", _folder.Path);
+        code.Should().Be(0);
+        foreach (var kind in DatasetCatalog.All)
+        {
+            output.Should().Contain($"{kind.Name}: {kind.Description}");
+        }
+
+        output.Should().Contain("cifar-10-binary.tar.gz (170 MB): not on this machine");
+    }
+
+    [Fact]
+    public async Task Datasets_Pairs_AreShownAsAPicture()
+    {
+        IdxBytes.WriteTinyMnist(_folder);
+        var sheet = _folder.PathOf("sheet.png");
+        var (code, output, _) = await Run("datasets", "multimnist", "--data", _folder.Path, "--sheet", sheet);
+        code.Should().Be(0);
+        output.Should().Contain("to train on: 3 stored images, of which 3,000 images can be made: pairs, shift 4");
+        output.Should().MatchRegex(@"\n7\+[09]  0\+[79]  9\+[70]  7").And.Contain("\n1+2  2+1  1+2");
+        using var picture = SkiaSharp.SKBitmap.Decode(sheet);
+        (picture.Width, picture.Height).Should().Be((6 + 10 * (144 + 6), 6 + 6 * (72 + 6)));
+    }
+
+    [Fact]
     public async Task Info_AnotherModel_ShowsItsParameters()
     {
         var (code, output, _) = await Run("info", "--model", "cnn");
@@ -148,7 +177,7 @@ public sealed class CommandLineTests : IDisposable
         var picture = Path.Combine(run, "reconstructions.png");
         var (predicted, classes, _) = await Run("predict", run, picture, picture, "--invert");
         predicted.Should().Be(0);
-        classes.Should().MatchRegex(@"^.*reconstructions\.png: [0-9] \([01]\.\d{3}\), then [0-9] \(0\.\d{3}\)\n.*reconstructions\.png: [0-9]");
+        classes.Should().MatchRegex(@"^picture +class +probability +next\n(.*reconstructions\.png +[0-9] +[01]\.\d{3} +[0-9] 0\.\d{3}, [0-9] 0\.\d{3} +dark on light, inverted\n){2}$");
         var (refused, _, reason) = await Run("predict", run, Path.Combine(run, "log.txt"));
         refused.Should().Be(1);
         reason.Should().Contain("log.txt is not a picture that can be read.");
@@ -165,24 +194,5 @@ public sealed class CommandLineTests : IDisposable
         output.Text.Should().Contain("test accuracy").And.Contain("reconstructions.png").And.Contain("What to try next");
     }
 
-    // Runs the program in this process with its output caught.
-    private static async Task<(int Code, string Output, string Error)> Run(params string[] args)
-    {
-        var (output, error) = (new TestOutput(), new StringWriter());
-        var (savedConsole, savedOut, savedError) = (AnsiConsole.Console, Console.Out, Console.Error);
-        var plain = new StringWriter();
-        try
-        {
-            AnsiConsole.Console = output.Console;
-            Console.SetOut(plain);
-            Console.SetError(error);
-            return (await CommandLine.RunAsync(args, TestContext.Current.CancellationToken), output.Text + plain, error.ToString());
-        }
-        finally
-        {
-            AnsiConsole.Console = savedConsole;
-            Console.SetOut(savedOut);
-            Console.SetError(savedError);
-        }
-    }
+    private static Task<(int Code, string Output, string Error)> Run(params string[] args) => TestRun.CommandLine(args);
 }

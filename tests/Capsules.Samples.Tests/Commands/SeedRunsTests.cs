@@ -53,7 +53,7 @@ public sealed class SeedRunsTests : IDisposable
             .And.NotContain("Mazzia", "published figures are for the original MNIST");
 
         var output = new TestOutput();
-        (await EnsembleEvaluation.RunAsync(output.Console, [Parent], null, Machine, stop)).Should().Be(0);
+        (await EnsembleEvaluation.RunAsync(output.Console, [Parent], null, null, Machine, stop)).Should().Be(0);
         output.Text.Should().Contain($"({results[0].BestWrong} of 30 wrong)").And.Contain($"({results[1].BestWrong} of 30 wrong)").And.Contain("ensemble of 2");
         output.Text.Should().Contain($"({ByHand(results.Select(result => result.Seed))} of 30 wrong)");
     }
@@ -73,7 +73,7 @@ public sealed class SeedRunsTests : IDisposable
             paths.Add(folder.FullPath);
         }
 
-        var act = () => EnsembleEvaluation.RunAsync(_output.Console, paths, null, new MachineSettings("cpu"), TestContext.Current.CancellationToken);
+        var act = () => EnsembleEvaluation.RunAsync(_output.Console, paths, null, null, new MachineSettings("cpu"), TestContext.Current.CancellationToken);
         (await act.Should().ThrowAsync<UserException>()).WithMessage("*is trained by cross-entropy and *by margin loss: their scores do not add up. Give runs of one kind.");
     }
 

@@ -109,7 +109,7 @@ public class BuiltInDigitsTests
         var folder = RealMnist.FolderOrSkip();
         using var scope = NewDisposeScope();
         using var digits = BuiltInDigits.Create(train: 2000, test: 1);
-        using var mnist = Mnist.Load(folder, isCache: false, _ => { });
+        using var mnist = Mnist.Load(folder, _ => { });
 
         // Trained on MNIST itself this classifier reaches 0.82; chance is 0.1.
         NearestMeanAccuracy(digits.Train, mnist.Test).Should().BeGreaterThan(0.6);

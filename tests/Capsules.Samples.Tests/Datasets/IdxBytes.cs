@@ -48,10 +48,10 @@ internal static class IdxBytes
     /// <summary>The four files of a tiny dataset of MNIST's shape: 3 images to train on, 2 to test on.</summary>
     public static IReadOnlyDictionary<string, byte[]> TinyMnist { get; } = new Dictionary<string, byte[]>
     {
-        [MnistFile.TrainImages.Name] = Images(3),
-        [MnistFile.TrainLabels.Name] = Labels(7, 0, 9),
-        [MnistFile.TestImages.Name] = Images(2, first: 100),
-        [MnistFile.TestLabels.Name] = Labels(1, 2),
+        ["train-images-idx3-ubyte"] = Images(3),
+        ["train-labels-idx1-ubyte"] = Labels(7, 0, 9),
+        ["t10k-images-idx3-ubyte"] = Images(2, first: 100),
+        ["t10k-labels-idx1-ubyte"] = Labels(1, 2),
     };
 
     public static void WriteTinyMnist(TemporaryFolder folder, string within = "")
@@ -60,6 +60,13 @@ internal static class IdxBytes
         {
             folder.Write(Path.Combine(within, name), content);
         }
+    }
+
+    /// <summary>Reads an IDX file as a dataset would.</summary>
+    public static IdxFile Read(string path)
+    {
+        using var stream = DataStream.Open(path, Path.GetFileName(path));
+        return stream.Guard(() => IdxFile.Read(stream));
     }
 
     public static string Sha256(byte[] content) => Convert.ToHexStringLower(SHA256.HashData(content));

@@ -15,7 +15,7 @@ public sealed class IdxFileTests : IDisposable
 
         // The name says nothing: a packed file without .gz and a plain one with it are both read.
         var path = _folder.Write(isPacked ? "packed" : "plain.gz", isPacked ? IdxBytes.Gzip(content) : content);
-        var file = IdxFile.Read(path);
+        var file = IdxBytes.Read(path);
 
         file.Dimensions.Should().Equal(2, 3);
         file.Values.Should().Equal(1, 2, 3, 4, 5, 250);
@@ -123,7 +123,7 @@ public sealed class IdxFileTests : IDisposable
     private string MessageFor(byte[] content)
     {
         var path = _folder.Write("some-file", content);
-        var read = () => IdxFile.Read(path);
+        var read = () => IdxBytes.Read(path);
         var message = read.Should().Throw<InvalidDataException>().Which.Message;
         message.Should().StartWith(path);
         return "*" + message[path.Length..];

@@ -54,26 +54,26 @@ public sealed class MnistTests : IDisposable
     }
 
     [Fact]
-    public void MnistFolder_FilesInItsFolderMnist_AreFound()
+    public void DatasetFolder_FilesInItsFolderMnist_AreFound()
     {
         IdxBytes.WriteTinyMnist(_folder, within: "mnist");
 
-        var found = MnistFolder.Search(_folder.Path);
+        var found = DatasetFolder.Search(Mnist.Files, _folder.Path);
 
         found.IsComplete.Should().BeTrue();
         found.Folder.Should().Be(_folder.PathOf("mnist"));
     }
 
     [Fact]
-    public void MnistFolder_PartOfTheFiles_NamesTheMissingOnes()
+    public void DatasetFolder_PartOfTheFiles_NamesTheMissingOnes()
     {
         _folder.Write("train-images-idx3-ubyte", IdxBytes.Images(1));
         _folder.Write("t10k-labels-idx1-ubyte.gz", IdxBytes.Labels(1));
 
-        var found = MnistFolder.Search(_folder.Path);
+        var found = DatasetFolder.Search(Mnist.Files, _folder.Path);
 
         found.IsComplete.Should().BeFalse();
-        found.Missing.Should().Equal("train-labels-idx1-ubyte", "t10k-images-idx3-ubyte");
+        found.Missing.Select(file => file.Name).Should().Equal("train-labels-idx1-ubyte", "t10k-images-idx3-ubyte");
     }
 
     [Fact]
@@ -181,7 +181,7 @@ public sealed class MnistTests : IDisposable
     {
         var folder = RealMnist.FolderOrSkip();
 
-        using var mnist = Mnist.Load(folder, isCache: false, _notices.Add);
+        using var mnist = Mnist.Load(folder, _notices.Add);
 
         _notices.Should().BeEmpty("every checksum must be the original's");
         mnist.Train.Images.shape.Should().Equal(60_000, 1, 28, 28);
@@ -191,7 +191,7 @@ public sealed class MnistTests : IDisposable
         (mean.item<double>() / 255).Should().BeApproximately(0.1307, 0.0001);
     }
 
-    private ImageDataset Load(bool isCache = false) => Mnist.Load(MnistFolder.Search(_folder.Path), isCache, _notices.Add);
+    private ImageDataset Load(bool isCache = false) => Mnist.Load(DatasetFolder.Search(Mnist.Files, _folder.Path, isCache), _notices.Add);
 
     private string ErrorOfLoad(bool isCache = false)
     {

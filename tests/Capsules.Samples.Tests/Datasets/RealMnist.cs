@@ -4,9 +4,9 @@ namespace Capsules.Samples.Tests;
 internal static class RealMnist
 {
     /// <summary>Its folder; the test is skipped where there is none.</summary>
-    public static MnistFolder FolderOrSkip()
+    public static DatasetFolder FolderOrSkip()
     {
-        var found = Candidates().Select(MnistFolder.Search).FirstOrDefault(folder => folder.IsComplete);
+        var found = Candidates().Select(folder => DatasetFolder.Search(Mnist.Files, folder)).FirstOrDefault(folder => folder.IsComplete);
         Assert.SkipUnless(found is not null, "no MNIST here: set CAPSULES_DATA to its folder");
         return found;
     }

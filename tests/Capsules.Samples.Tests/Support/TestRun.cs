@@ -10,11 +10,11 @@ internal static class TestRun
     public static TrainingOptions Options { get; } = SmallDigits.Options with { Model = "efficient" };
 
     /// <summary>What the commands that draw pictures work on; their files go to a folder.</summary>
-    public static Inspection Inspect(string folder, IAnsiConsole? console = null, int test = 20, string model = "efficient")
+    public static Inspection Inspect(string folder, IAnsiConsole? console = null, int test = 20, string model = "efficient", double reconstruction = 1)
     {
         manual_seed(7);
         var dataset = SmallDigits.Create(10, test);
-        var checkpoint = new Checkpoint(Options with { Model = model }, DatasetFacts.Of(dataset), new TrainingState());
+        var checkpoint = new Checkpoint(Options with { Model = model, ReconstructionWeight = reconstruction }, DatasetFacts.Of(dataset), new TrainingState());
         var network = checkpoint.MakeNetwork();
         network.eval();
         return new Inspection(console ?? new TestOutput().Console, checkpoint, network, dataset, CPU, folder);

@@ -5,7 +5,7 @@ namespace Capsules.Samples.Tests.Training;
 
 public class BatchFeedTests
 {
-    private static (Tensor, Tensor) Numbered(int step) => (full([2, 1, 3, 3], step, ScalarType.Float32), tensor([(long)step, step]));
+    private static ImageBatch Numbered(int step) => (full([2, 1, 3, 3], step, ScalarType.Float32), tensor([(long)step, step]));
 
     [Fact]
     public void Next_EveryStep_GivesItsBatchInOrderThenSaysThatNoneIsLeft()

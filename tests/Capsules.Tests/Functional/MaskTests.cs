@@ -54,6 +54,17 @@ public class MaskTests
     }
 
     [Fact]
+    public void Mask_OthersThatAreNotNumbers_AreZeroToo()
+    {
+        using var scope = NewDisposeScope();
+        var capsules = tensor(new double[,,] { { { 1, 2 }, { double.NaN, 3 }, { double.PositiveInfinity, 0 } } }).requires_grad_();
+        var masked = F.mask(capsules, tensor([0L]));
+        masked.ToDoubles().Should().Equal(1, 2, 0, 0, 0, 0);
+        masked.square().sum().backward();
+        capsules.grad!.ToDoubles().Should().Equal(2, 4, 0, 0, 0, 0);
+    }
+
+    [Fact]
     public void Mask_EmptyBatch_IsEmpty()
     {
         using var scope = NewDisposeScope();

@@ -59,9 +59,9 @@ public class CapsuleLayerTests
         using var scope = NewDisposeScope();
         using var layer = new CapsuleLayer(4, 3, 2, 3, learnedLogits: true, dtype: float64);
         var (u, given, learned) = (randn([2, 4, 3], float64), randn([2, 4, 2], float64), randn([4, 2], float64));
-        var zeroLogits = layer.Route(u, given + learned).Capsules;
+        var zeroLogits = layer.Route(u, initialLogits: given + learned).Capsules;
         layer.load_state_dict(new Dictionary<string, Tensor> { ["weight"] = layer.state_dict()["weight"].detach().clone(), ["logits"] = learned });
-        layer.Route(u, given).Capsules.ShouldBeClose(zeroLogits, 1e-12);
+        layer.Route(u, initialLogits: given).Capsules.ShouldBeClose(zeroLogits, 1e-12);
     }
 
     public static TheoryData<int, bool, RoutingGradient, long> Variants => new()
@@ -197,7 +197,7 @@ public class CapsuleLayerTests
     {
         using var scope = NewDisposeScope();
         using var layer = new CapsuleLayer(4, 3, 2, 3, learnedLogits: true);
-        var act = () => layer.Route(randn(2, 4, 3), zeros(1, 2));
+        var act = () => layer.Route(randn(2, 4, 3), initialLogits: zeros(1, 2));
         act.Should().Throw<ArgumentException>().WithMessage("CapsuleLayer expected initialLogits of shape (N, J) = (4, 2), but got (1, 2). Logits may also be (B, N, J).*");
     }
 
@@ -206,7 +206,7 @@ public class CapsuleLayerTests
     {
         using var scope = NewDisposeScope();
         using var layer = new CapsuleLayer(4, 3, 2, 3);
-        var act = () => layer.Route(randn(2, 4, 3), zeros([4, 2], float64));
+        var act = () => layer.Route(randn(2, 4, 3), initialLogits: zeros([4, 2], float64));
         act.Should().Throw<ArgumentException>().WithMessage("CapsuleLayer expected initialLogits of dtype Float32, as its weight, but got Float64.*");
     }
 

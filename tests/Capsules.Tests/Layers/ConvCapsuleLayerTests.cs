@@ -161,11 +161,13 @@ public class ConvCapsuleLayerTests
         padded.eval();
         plain.eval();
         var input = randn([2, 2, 5, 5, 4], float64);
-        var larger = nn.functional.pad(input, [0, 0, 1, 1, 1, 1], value: double.NaN);
+        var larger = nn.functional.pad(input, [0, 0, 1, 1, 1, 1], value: double.NaN).requires_grad_();
         var mask = nn.functional.pad(ones([2, 2, 5, 5], float64), [1, 1, 1, 1]).gt(0);
         var (first, second) = (padded.Route(input), plain.Route(larger, mask: mask));
         second.Capsules.ShouldBeClose(first.Capsules, 1e-12);
         second.Activations?.ShouldBeClose(first.Activations!, 1e-12);
+        second.Capsules.sum().backward();
+        larger.grad!.ShouldBeFinite();
     }
 
     [Fact]

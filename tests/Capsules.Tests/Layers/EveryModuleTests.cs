@@ -31,7 +31,8 @@ public class EveryModuleTests
     [
         "PrimaryCapsule", "DepthwisePrimaryCapsule", "CapsuleLayer", "SharedCapsuleLayer", "SelfAttentionLayer", "MaskedDecoder",
         "ClassIndependentDecoder", "ConvolutionalDecoder", "MatrixPrimaryCapsule", "MatrixCapsuleLayer", "ConvCapsuleLayer",
-        "ConvCapsuleLayerEM", "ConvCapsuleLayer1d", "ConvTransposeCapsuleLayer", "ClassCapsuleLayer", "ClassCapsuleLayerBayes",
+        "ConvCapsuleLayerEM", "ConvCapsuleLayer1d", "ConvTransposeCapsuleLayer", "ConvTransposeCapsuleLayer1d", "ClassCapsuleLayer",
+        "ClassCapsuleLayerBayes",
     ];
 
     // Capsules and activations side by side, (B, -1), in tensors that belong to the caller.
@@ -91,6 +92,9 @@ public class EveryModuleTests
             case "ConvCapsuleLayer1d":
                 var line = new ConvCapsuleLayer1d(2, 4, 3, 5, new SelfRouting(6, 4, 3, dtype: dtype), dtype: dtype);
                 return new(line, b => randn([b, 2, 7, 4], dtype), x => Joined(() => line.Route(x)));
+            case "ConvTransposeCapsuleLayer1d":
+                var longer = new ConvTransposeCapsuleLayer1d(2, 4, 3, 5, new DynamicRouting(), dtype: dtype);
+                return new(longer, b => randn([b, 2, 4, 4], dtype), longer.call);
             case "ConvTransposeCapsuleLayer":
                 var larger = new ConvTransposeCapsuleLayer(2, 4, 3, 5, new KMeansRouting(), dtype: dtype);
                 return new(larger, b => randn([b, 2, 2, 3, 4], dtype), larger.call);
@@ -289,6 +293,14 @@ public class EveryModuleTests
         {
             var cases = Trainable.Select(name => Make(name)).ToArray();
             var inputs = cases.Select(c => c.Input(8).DetachFromDisposeScope()).ToArray();
+            var (lengths, labels) = (rand(8, 3).requires_grad_(), ones([8], int64));
+            Func<Tensor>[] losses =
+            [
+                () => Capsules.Functional.margin_loss(lengths, labels),
+                () => Capsules.Functional.spread_loss(lengths, labels),
+                () => Capsules.Functional.capsule_cross_entropy(lengths, labels, probabilities: true),
+                () => Capsules.Functional.reconstruction_loss(lengths, lengths),
+            ];
             var count = 0;
             while (!stop.IsCancellationRequested)
             {
@@ -298,6 +310,12 @@ public class EveryModuleTests
                     using var sum = output.sum();
                     sum.backward();
                     count++;
+                }
+
+                foreach (var loss in losses)
+                {
+                    using var value = loss();
+                    value.backward();
                 }
             }
 

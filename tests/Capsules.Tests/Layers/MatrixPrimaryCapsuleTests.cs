@@ -59,6 +59,18 @@ public class MatrixPrimaryCapsuleTests
     }
 
     [Fact]
+    public void MatrixPrimaryCapsule_BatchNormOfOneSampleAtOnePosition_ThrowsWithTheWaysOut()
+    {
+        using var scope = NewDisposeScope();
+        using var layer = new MatrixPrimaryCapsule(2, 3, 2, batchNorm: true);
+        ((Action)(() => layer.call(randn(1, 2, 1, 1)))).Should().Throw<ArgumentException>().WithMessage(
+            "MatrixPrimaryCapsule normalises over the batch and cannot do so with one sample at one position in training mode. Use a larger batch or call eval().*");
+        layer.call(randn(1, 2, 1, 2)).Poses.shape.Should().Equal(1, 3, 1, 2, 4);
+        layer.eval();
+        layer.call(randn(1, 2, 1, 1)).Poses.shape.Should().Equal(1, 3, 1, 1, 4);
+    }
+
+    [Fact]
     public void MatrixPrimaryCapsule_WrongArguments_ThrowInWords()
     {
         using var scope = NewDisposeScope();

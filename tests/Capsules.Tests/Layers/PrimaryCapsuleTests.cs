@@ -65,6 +65,21 @@ public class PrimaryCapsuleTests
         }
     }
 
+    [Theory]
+    [InlineData(ScalarType.Float32)]
+    [InlineData(ScalarType.BFloat16)]
+    public void TruncatedNormal_AnyDtype_IsANormalWithoutItsTails(ScalarType dtype)
+    {
+        using var scope = NewDisposeScope();
+        var tensor = empty([100_000], dtype);
+        Initialize.TruncatedNormal(tensor, 0.1);
+        var drawn = tensor.ToDoubles();
+        drawn.Max(Math.Abs).Should().BeInRange(0.199, 0.2005);      // to the nearest bfloat16
+        drawn.Average().Should().BeApproximately(0, 0.001);
+        Math.Sqrt(drawn.Average(x => x * x)).Should().BeApproximately(0.08796, 0.0005);
+        drawn.Distinct().Should().HaveCountGreaterThan(1000, "half precisions are rounded and not drawn from few uniform numbers");
+    }
+
     [Fact]
     public void PrimaryCapsule_OfficialCode_DrawsTruncatedNormalAndBiasOfATenth()
     {

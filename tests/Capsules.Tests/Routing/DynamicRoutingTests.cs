@@ -75,6 +75,17 @@ public class DynamicRoutingTests : RoutingContract
         c.sum(dim: 2).lt(1).all().item<bool>().Should().BeTrue();
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void DynamicRouting_InitialCoupling_IsThatOfTheFirstIteration(bool leaky)
+    {
+        using var scope = NewDisposeScope();
+        var routing = new DynamicRouting(1, leaky);
+        var c = routing.Route(new GivenVotes(randn([2, 6, 3, 5], float64)), coupling: true).Coupling!;
+        c.ShouldBeClose(ones([2, 6, 3], float64) * routing.InitialCoupling(3), 1e-12);
+    }
+
     [Fact]
     public void DynamicRouting_SampleInABatch_RoutesAsItDoesAlone()
     {

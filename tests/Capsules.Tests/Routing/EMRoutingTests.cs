@@ -60,6 +60,18 @@ public class EMRoutingTests : RoutingContract
     }
 
     [Fact]
+    public void EMRouting_NormalizedCostWithAbsentCapsules_IsAsIfTheyWereRemoved()
+    {
+        using var scope = NewDisposeScope();
+        using var routing = new EMRouting(3, normalizeCost: true, dtype: float64);
+        var (v, mask) = (randn([2, 6, 3, 4], float64), tensor(new[,] { { true, true, false, false, true, false }, { false, false, false, false, false, false } }));
+        var masked = routing.Route(new GivenVotes(v, mask));
+        var removed = routing.Route(new GivenVotes(v.narrow(0, 0, 1).index_select(1, tensor([0L, 1, 4]))));
+        masked.Activations!.narrow(0, 0, 1).ShouldBeClose(removed.Activations!, 1e-12);
+        masked.Activations![1].ToDoubles().Should().OnlyContain(a => a == 0.5, "nobody is there, and beta_a is 0");
+    }
+
+    [Fact]
     public void EMRouting_SixteenEntriesFarApart_StaysFiniteWhereTheProductOfDensitiesVanishes()
     {
         using var scope = NewDisposeScope();

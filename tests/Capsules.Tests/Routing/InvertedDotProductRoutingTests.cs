@@ -67,6 +67,14 @@ public class InvertedDotProductRoutingTests : RoutingContract
         act.Should().Throw<ArgumentException>().WithMessage("InvertedDotProductRouting expected outputs of shape (B, J, E) = (1, 2, 3), but got (1, 3, 3).*");
     }
 
+    [Fact]
+    public void InvertedDotProductRouting_OutputsOfAnotherDtype_ThrowsInWords()
+    {
+        using var scope = NewDisposeScope();
+        var act = () => new InvertedDotProductRouting(3, dtype: float64).Update(new GivenVotes(Examples.U3()), zeros(1, 2, 3));
+        act.Should().Throw<ArgumentException>().WithMessage("InvertedDotProductRouting computes in Float64, as the votes, but outputs is Float32. *");
+    }
+
     [Theory]
     [InlineData(1, 2, 0)]
     [InlineData(4, 0, 0)]

@@ -54,6 +54,38 @@ public class MaskTests
     }
 
     [Fact]
+    public void Votes_OperandsThatDoNotFit_AreNamedBeforeTorchSeesThem()
+    {
+        using var scope = NewDisposeScope();
+        foreach (var votes in Kinds(randn([2, 3, 4], float64), Mask()))
+        {
+            var name = votes.GetType().Name;
+            Fail(() => votes.WeightedSum(zeros(2, 3, 2)), $"{name} computes in Float64, as the votes, but coupling is Float32. Convert it with coupling.to(torch.ScalarType.Float64).*");
+            Fail(() => votes.WeightedSum(zeros([3, 2], float64)), $"{name} expected coupling of shape (B, N, J) = (2, 3, 2), but got (3, 2).*");
+            Fail(() => votes.Agreement(zeros([2, 2, 4], int64)), $"{name} expected outputs of a floating-point dtype, but got Int64.*");
+            Fail(() => votes.Agreement(zeros([2, 4, 2], float64)), $"{name} expected outputs of shape (B, J, E) = (2, 2, 4), but got (2, 4, 2).*");
+            Fail(() => votes.Agreement(zeros([2, 2, 4], float64, META)), $"{name} expected outputs on cpu, as the votes, but got it on meta.*");
+            Fail(() => votes.Weights(zeros([3], float64)), $"{name} expected activations of shape (B, N) = (2, 3), but got (3).*");
+            Fail(() => votes.Present(zeros([2, 4, 2], float64)), $"{name} expected rows of shape (B, N, ...) = (2, 3, *), but got (2, 4, 2).*");
+        }
+
+        static void Fail(Action act, string message) => act.Should().Throw<ArgumentException>().WithMessage(message);
+    }
+
+    [Fact]
+    public void Votes_HalfOperands_AreWidened()
+    {
+        using var scope = NewDisposeScope();
+        var (c, v) = (rand([2, 3, 2]).to(bfloat16), randn([2, 2, 4]).to(bfloat16));
+        var u = randn([2, 3, 4]);
+        foreach (var votes in new Votes[] { new LinearVotes(u, ones([3, 2, 4, 4])), new MatrixVotes(u, ones([3, 2, 2, 2])), new GivenVotes(randn([2, 3, 2, 4])) })
+        {
+            votes.WeightedSum(c).ShouldBeClose(votes.WeightedSum(c.to(float32)), 0);
+            votes.Agreement(v).ShouldBeClose(votes.Agreement(v.to(float32)), 0);
+        }
+    }
+
+    [Fact]
     public void SequenceMask_Counts_KeepTheFirstCapsules()
     {
         using var scope = NewDisposeScope();
@@ -69,6 +101,25 @@ public class MaskTests
             .WithMessage("sequence_mask expected counts in [0, 3], for 3 capsules, but got values from 4 to 4.*");
         ((Action)(() => Capsules.Functional.sequence_mask(tensor([1f]), 3))).Should().Throw<ArgumentException>()
             .WithMessage("sequence_mask expected counts of dtype Int64, but got Float32. Convert them with counts.to(torch.int64).*");
+    }
+
+    // Logits of a padded sample, or minus infinity throughout a row: an absent capsule has no say.
+    [Theory]
+    [InlineData(RoutingKernel.Fused)]
+    [InlineData(RoutingKernel.Reference)]
+    [InlineData(null)]
+    public void Route_LogitsOfAbsentCapsules_AreNotLookedAt(RoutingKernel? kernel)
+    {
+        using var scope = NewDisposeScope();
+        Capsules.Routing routing = kernel is { } k ? new DynamicRouting(kernel: k) : new SelfAttentionRouting();
+        var votes = new LinearVotes(randn(2, 3, 4), randn(3, 5, 4, 6), Mask());
+        var logits = randn(2, 3, 5);
+        var blank = where(Mask().unsqueeze(-1), logits, full(1, float.NegativeInfinity)).requires_grad_();
+        var expected = routing.Route(votes, logits: logits).Capsules;
+        var actual = routing.Route(votes, logits: blank).Capsules;
+        actual.ShouldBeClose(expected, 1e-6);
+        actual.sum().backward();
+        blank.grad!.ShouldBeFinite();
     }
 
     [Fact]

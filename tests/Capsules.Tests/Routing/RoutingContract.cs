@@ -121,6 +121,20 @@ public abstract class RoutingContract
         x.U.grad!.ShouldBeFinite();
     }
 
+    // A layer takes the lengths of its input capsules as activations, where the algorithm uses any: those of NaN have none.
+    [Fact]
+    public void Route_MaskedCapsulesOfALayer_GetNoGradientWhateverTheyHold()
+    {
+        using var scope = NewDisposeScope();
+        using var layer = new CapsuleLayer(N, D, J, E, Make(), sharedPositions: N, dtype: float64);
+        var mask = tensor(new[,] { { true, false, true, true, false, true } });
+        var u = where(mask.unsqueeze(-1), randn([1, N, D], float64), full(1, double.NaN, float64)).requires_grad_();
+        var result = layer.Route(u, mask: mask);
+        (result.Capsules.sum() + (result.Activations is { } a ? (a * arange(J)).sum() : zeros(1, float64))).sum().backward();
+        u.grad!.ne(0).any(dim: 2).logical_and(mask.logical_not()).any().item<bool>().Should().BeFalse("absent capsules get no gradient, and NaN is none");
+        u.grad!.ShouldBeFinite();
+    }
+
     [Fact]
     public void Route_NobodyThere_IsFinite()
     {
@@ -140,14 +154,18 @@ public abstract class RoutingContract
         ShouldBeFinite(Run(routing, x), x);
     }
 
-    [Fact]
-    public void Route_LargeCapsulesInFloat32_IsFiniteWithFiniteGradient()
+    [Theory]
+    [InlineData(1e4)]
+    [InlineData(1e-14)]
+    [InlineData(1e-22)]
+    public void Route_LargeOrTinyCapsulesInFloat32_IsFiniteWithFiniteGradient(double scale)
     {
         using var scope = NewDisposeScope();
         var routing = Make();
         routing.to(float32);
-        var x = Draw(routing, scale: 1e4);
-        x = new Inputs(Single(x.U)!, Single(x.W)!, Single(x.Bias), Single(x.Activations));
+        var x = Draw(routing, scale);
+        var bias = scale > 1 ? x.Bias : null;      // which would make outputs long
+        x = new Inputs(Single(x.U)!, Single(x.W)!, Single(bias), Single(x.Activations));
         ShouldBeFinite(Run(routing, x), x);
 
         static Tensor? Single(Tensor? tensor) => tensor?.detach().to(float32).requires_grad_();

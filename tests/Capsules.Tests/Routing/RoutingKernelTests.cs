@@ -54,9 +54,14 @@ public class RoutingKernelTests
     }
 
     [Fact]
-    public void Route_FusedWithGivenVotes_SaysWhyNot() =>
-        Refused(new GivenVotes(randn(1, 2, 3, 4)), coupling: false).WithMessage(
-            "The fused kernel makes votes from inputs and weights, but these votes are given. Use RoutingKernel.Automatic or RoutingKernel.Reference.");
+    public void Route_FusedWithOtherVotes_SaysWhyNot()
+    {
+        foreach (var votes in new Votes[] { new GivenVotes(randn(1, 2, 3, 4)), new MatrixVotes(randn(1, 2, 4), randn(2, 3, 2, 2)) })
+        {
+            Refused(votes, coupling: false).WithMessage("The fused kernel serves vector capsules through matrices (LinearVotes), " +
+                "but these votes are others. Use RoutingKernel.Automatic or RoutingKernel.Reference.");
+        }
+    }
 
     [Fact]
     public void Route_FusedWithCoupling_SaysWhyNot() =>

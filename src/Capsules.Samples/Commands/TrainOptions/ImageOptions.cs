@@ -6,6 +6,8 @@ namespace Capsules.Samples;
 internal sealed class ImageOptions : OptionGroup
 {
     private readonly Option<string> _dataset;
+    private readonly Option<int?> _imageSize;
+    private readonly Option<bool> _grey;
     private readonly Option<string> _augmentation;
     private readonly Option<int> _shift;
     private readonly Option<int?> _images;
@@ -15,6 +17,8 @@ internal sealed class ImageOptions : OptionGroup
     public ImageOptions()
     {
         _dataset = Add(CommonOptions.Dataset());
+        _imageSize = Add(CommonOptions.ImageSize());
+        _grey = Add(CommonOptions.Grey());
         _images = Add(CommonOptions.Valid(
             new Option<int?>("--images") { Description = "Training images used in an epoch. [default: all]" }, count => count >= 1, "at least 1"));
         _augmentation = Add(CommonOptions.Among(
@@ -42,8 +46,11 @@ internal sealed class ImageOptions : OptionGroup
             : recipe with
             {
                 Dataset = result.GetValue(_dataset)!,
+                ImageSize = result.GetValue(_imageSize),
+                Grey = result.GetValue(_grey),
                 ImagesPerEpoch = result.GetValue(_images),
-                Augmentation = result.GetValue(_augmentation) is { } chosen ? Enum.Parse<Augmentation>(chosen, ignoreCase: true) : recipe.Augmentation,
+                Augmentation = result.GetValue(_augmentation) is { } chosen ? Enum.Parse<Augmentation>(chosen, ignoreCase: true)
+                    : DatasetCatalog.Get(result.GetValue(_dataset)!).Augmentation ?? recipe.Augmentation,
                 MaxShift = result.GetValue(_shift),
                 Validation = result.GetValue(_validation),
                 Select = select,

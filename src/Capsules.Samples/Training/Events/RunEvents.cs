@@ -77,7 +77,7 @@ internal sealed class RunEvents(string folder) : IDisposable
                 _file.Histogram($"{OfEpoch}couplings", epoch, Values(capsules.Route(images).Result.Coupling!));
             }
 
-            if (network.HasDecoder)
+            if (network.HasDecoder && split.Objects == 1)
             {
                 var shown = images.narrow(0, 0, Math.Min(Shown, images.size(0)));
                 Strip(epoch, shown, network.Reconstruct(output).narrow(0, 0, shown.size(0)));

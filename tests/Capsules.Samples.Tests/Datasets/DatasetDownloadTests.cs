@@ -2,13 +2,13 @@ using System.Diagnostics;
 
 namespace Capsules.Samples.Tests;
 
-public sealed class MnistDownloadTests : IDisposable
+public sealed class DatasetDownloadTests : IDisposable
 {
     private static readonly byte[] Content = IdxBytes.Images(20);
     private static readonly byte[] Packed = IdxBytes.Gzip(Content);
-    private static readonly MnistFile File = new("train-images-idx3-ubyte", Content.Length, IdxBytes.Sha256(Content));
+    private static readonly PublishedFile File = new("train-images-idx3-ubyte.gz", Content.Length, IdxBytes.Sha256(Content), IsOfContent: true);
     private static readonly byte[] OtherContent = IdxBytes.Labels(1, 2, 3);
-    private static readonly MnistFile OtherFile = new("train-labels-idx1-ubyte", OtherContent.Length, IdxBytes.Sha256(OtherContent));
+    private static readonly PublishedFile OtherFile = new("train-labels-idx1-ubyte.gz", OtherContent.Length, IdxBytes.Sha256(OtherContent), IsOfContent: true);
     private readonly TemporaryFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
@@ -29,9 +29,9 @@ public sealed class MnistDownloadTests : IDisposable
     public async Task Download_MissingFolder_IsMade()
     {
         using var mirrors = new FakeMirrors(_ => FakeMirrors.Send(Packed));
-        using var download = new MnistDownload(mirrors, FakeMirrors.Both);
+        using var download = new DatasetDownload(mirrors, FakeMirrors.Both);
 
-        await download.FetchAsync(_folder.PathOf("a", "b"), [File], cancellation: TestContext.Current.CancellationToken);
+        await download.FetchAsync(_folder.PathOf("a", "b"), [File], [], cancellation: TestContext.Current.CancellationToken);
 
         System.IO.File.Exists(_folder.PathOf("a", "b", "train-images-idx3-ubyte.gz")).Should().BeTrue();
     }
@@ -65,11 +65,11 @@ public sealed class MnistDownloadTests : IDisposable
         using var mirrors = new FakeMirrors(address => FakeMirrors.Send(
             address.Host == "one.test" ? IdxBytes.Gzip(IdxBytes.Images(20, first: 1))
             : address.AbsolutePath.Contains("labels", StringComparison.Ordinal) ? IdxBytes.Gzip(OtherContent) : Packed));
-        using var download = new MnistDownload(mirrors, FakeMirrors.Both);
+        using var download = new DatasetDownload(mirrors, FakeMirrors.Both);
 
-        await download.FetchAsync(_folder.Path, [File, OtherFile], cancellation: TestContext.Current.CancellationToken);
+        await download.FetchAsync(_folder.Path, [File, OtherFile], [], cancellation: TestContext.Current.CancellationToken);
 
-        IdxFile.Read(_folder.PathOf("train-images-idx3-ubyte.gz")).Sha256.Should().Be(File.Sha256);
+        IdxBytes.Read(_folder.PathOf("train-images-idx3-ubyte.gz")).Sha256.Should().Be(File.Sha256);
         mirrors.Requests.Should().Equal(
             "https://one.test/train-images-idx3-ubyte.gz",
             "https://two.test/train-images-idx3-ubyte.gz",
@@ -95,9 +95,9 @@ public sealed class MnistDownloadTests : IDisposable
     public async Task Download_FirstFileNotToBeHad_AsksForNoOther()
     {
         using var mirrors = new FakeMirrors(_ => FakeMirrors.Refuse());
-        using var download = new MnistDownload(mirrors, FakeMirrors.Both);
+        using var download = new DatasetDownload(mirrors, FakeMirrors.Both);
 
-        var fetch = () => download.FetchAsync(_folder.Path, [File, OtherFile], cancellation: TestContext.Current.CancellationToken);
+        var fetch = () => download.FetchAsync(_folder.Path, [File, OtherFile], [], cancellation: TestContext.Current.CancellationToken);
 
         await fetch.Should().ThrowAsync<DownloadException>();
         mirrors.Requests.Should().HaveCount(2);
@@ -239,7 +239,7 @@ public sealed class MnistDownloadTests : IDisposable
         await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(() => Fetch(mirrors))));
 
         _folder.FileNames.Should().Equal("train-images-idx3-ubyte.gz");
-        IdxFile.Read(_folder.PathOf("train-images-idx3-ubyte.gz")).Sha256.Should().Be(File.Sha256);
+        IdxBytes.Read(_folder.PathOf("train-images-idx3-ubyte.gz")).Sha256.Should().Be(File.Sha256);
     }
 
     [Fact]
@@ -260,26 +260,36 @@ public sealed class MnistDownloadTests : IDisposable
     {
         var path = _folder.Write("file", [1]);
         using var mirrors = new FakeMirrors(_ => FakeMirrors.Send(Packed));
-        using var download = new MnistDownload(mirrors, FakeMirrors.Both);
+        using var download = new DatasetDownload(mirrors, FakeMirrors.Both);
 
-        var fetch = () => download.FetchAsync(path, [File], cancellation: TestContext.Current.CancellationToken);
+        var fetch = () => download.FetchAsync(path, [File], [], cancellation: TestContext.Current.CancellationToken);
 
         (await fetch.Should().ThrowAsync<DownloadException>()).Which.Message.Should().StartWith($"{path} cannot be written (");
         mirrors.Requests.Should().BeEmpty();
     }
 
+    // Others' files are known by the packed file's checksum alone.
     [Fact]
-    public void PublicMirrors_AreFoldersReachedSafely() =>
-        MnistDownload.PublicMirrors.Should().HaveCountGreaterThan(1).And.OnlyContain(
-            mirror => mirror.Scheme == "https" && mirror.AbsolutePath.EndsWith('/'));
+    public async Task Download_ChecksumOfThePackedFile_TakesThatPackedFileOnly()
+    {
+        var file = new PublishedFile("archive.zip", Packed.Length, IdxBytes.Sha256(Packed));
+        using var mirrors = new FakeMirrors(address => FakeMirrors.Send(address.Host == "one.test" ? Content : Packed));
+        using var download = new DatasetDownload(mirrors);
+
+        await download.FetchAsync(_folder.Path, [file], FakeMirrors.Both, cancellation: TestContext.Current.CancellationToken);
+
+        _folder.FileNames.Should().Equal("archive.zip");
+        System.IO.File.ReadAllBytes(_folder.PathOf("archive.zip")).Should().Equal(Packed);
+        mirrors.Requests.Should().Equal("https://one.test/archive.zip", "https://two.test/archive.zip");
+    }
 
     // Patient unless a test is about impatience, so that a busy machine fails no test.
     private async Task Fetch(
         FakeMirrors mirrors, Action<DownloadProgress>? progress = null, double answer = 60, double silence = 60, CancellationToken? cancellation = null)
     {
-        using var download = new MnistDownload(
+        using var download = new DatasetDownload(
             mirrors, FakeMirrors.Both, answerTimeout: TimeSpan.FromSeconds(answer), silenceTimeout: TimeSpan.FromSeconds(silence));
-        await download.FetchAsync(_folder.Path, [File], progress, cancellation ?? TestContext.Current.CancellationToken);
+        await download.FetchAsync(_folder.Path, [File], [], progress, cancellation ?? TestContext.Current.CancellationToken);
     }
 
     private async Task<string> ErrorOfFetch(

@@ -4,51 +4,47 @@ using System.Security.Cryptography;
 
 namespace Capsules.Samples;
 
-/// <summary>Downloads MNIST from public mirrors, and lets nothing into its folder that is not the original, whole.</summary>
+/// <summary>Downloads datasets from public mirrors, and lets nothing into their folder that is not the original, whole.</summary>
 /// <remarks>
 /// A file is received under a name of its own beside its place, checked, and only then renamed, in one step: an interrupted download
 /// leaves nothing that looks like data, and two processes that download at once do not disturb each other.
 /// </remarks>
-internal sealed class MnistDownload : IDisposable
+internal sealed class DatasetDownload : IDisposable
 {
     private const string PartSuffix = ".part";
     private readonly HttpClient _client;
-    private readonly IReadOnlyList<Uri> _mirrors;
+    private readonly IReadOnlyList<Uri>? _mirrors;
     private readonly TimeSpan _answerTimeout;
     private readonly TimeSpan _silenceTimeout;
 
     /// <param name="handler">What sends the requests; null for the real network.</param>
-    /// <param name="mirrors">Folders that hold the files, the preferred one first; null for <see cref="PublicMirrors"/>.</param>
+    /// <param name="mirrors">Folders to fetch from instead of the files' own mirrors, the preferred one first.</param>
     /// <param name="answerTimeout">How long a mirror may take to connect and answer; 5 s by default, so that being offline is
     /// noticed after 10 s at the latest.</param>
     /// <param name="silenceTimeout">How long a mirror may pause within a file; 15 s by default.</param>
-    public MnistDownload(
+    public DatasetDownload(
         HttpMessageHandler? handler = null,
         IReadOnlyList<Uri>? mirrors = null,
         TimeSpan? answerTimeout = null,
         TimeSpan? silenceTimeout = null)
     {
-        _mirrors = mirrors ?? PublicMirrors;
+        _mirrors = mirrors;
         _answerTimeout = answerTimeout ?? TimeSpan.FromSeconds(5);
         _silenceTimeout = silenceTimeout ?? TimeSpan.FromSeconds(15);
         _client = new HttpClient(handler ?? new SocketsHttpHandler { ConnectTimeout = _answerTimeout }) { Timeout = Timeout.InfiniteTimeSpan };
         _client.DefaultRequestHeaders.UserAgent.Add(new ProductInfoHeaderValue("Capsules.Samples", null));
     }
 
-    public static IReadOnlyList<Uri> PublicMirrors { get; } =
-    [
-        new("https://ossci-datasets.s3.amazonaws.com/mnist/"),
-        new("https://storage.googleapis.com/cvdf-datasets/mnist/"),
-    ];
-
     /// <summary>Brings files into a folder, which is made if need be.</summary>
     /// <param name="folder">Where they go, packed as they come.</param>
     /// <param name="files">Which files.</param>
+    /// <param name="mirrors">Folders of the network that hold them, the preferred one first.</param>
     /// <param name="progress">Hears of every piece received.</param>
     /// <exception cref="DownloadException">A file could be had from no mirror, or the folder cannot be written.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled; files that were complete stay.</exception>
     public async Task FetchAsync(
-        string folder, IEnumerable<MnistFile> files, Action<DownloadProgress>? progress = null, CancellationToken cancellation = default)
+        string folder, IEnumerable<PublishedFile> files, IReadOnlyList<Uri> mirrors,
+        Action<DownloadProgress>? progress = null, CancellationToken cancellation = default)
     {
         try
         {
@@ -57,7 +53,7 @@ internal sealed class MnistDownload : IDisposable
             var preferred = 0;
             foreach (var file in files)
             {
-                preferred = await FetchFromAnyMirrorAsync(folder, file, preferred, progress, cancellation);
+                preferred = await FetchFromAnyMirrorAsync(folder, file, _mirrors ?? mirrors, preferred, progress, cancellation);
             }
         }
         catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
@@ -70,35 +66,35 @@ internal sealed class MnistDownload : IDisposable
 
     // Tries each mirror once, beginning with the one that served last. Returns the one that served.
     private async Task<int> FetchFromAnyMirrorAsync(
-        string folder, MnistFile file, int preferred, Action<DownloadProgress>? progress, CancellationToken cancellation)
+        string folder, PublishedFile file, IReadOnlyList<Uri> mirrors, int preferred, Action<DownloadProgress>? progress, CancellationToken cancellation)
     {
         var failures = new List<string>();
-        for (var attempt = 0; attempt < _mirrors.Count; attempt++)
+        for (var attempt = 0; attempt < mirrors.Count; attempt++)
         {
-            var mirror = (preferred + attempt) % _mirrors.Count;
+            var mirror = (preferred + attempt) % mirrors.Count;
             try
             {
-                await FetchFromAsync(new Uri(_mirrors[mirror], file.Name + ".gz"), folder, file, progress, cancellation);
+                await FetchFromAsync(new Uri(mirrors[mirror], file.Name), folder, file, progress, cancellation);
                 return mirror;
             }
             catch (MirrorException failure)
             {
-                failures.Add($"{_mirrors[mirror]} {failure.Message}");
+                failures.Add($"{mirrors[mirror]} {failure.Message}");
             }
         }
 
-        throw new DownloadException($"{file.Name}.gz: {string.Join("; ", failures)}");
+        throw new DownloadException($"{file.Name}: {string.Join("; ", failures)}");
     }
 
     private async Task FetchFromAsync(
-        Uri address, string folder, MnistFile file, Action<DownloadProgress>? progress, CancellationToken cancellation)
+        Uri address, string folder, PublishedFile file, Action<DownloadProgress>? progress, CancellationToken cancellation)
     {
         var part = Path.Combine(folder, $"{file.Name}.{Guid.NewGuid():N}{PartSuffix}");
         try
         {
             await ReceiveAsync(address, part, file, progress, cancellation);
             var isPacked = Verify(part, file);
-            var target = Path.Combine(folder, isPacked ? file.Name + ".gz" : file.Name);
+            var target = Path.Combine(folder, isPacked || !file.IsOfContent ? file.Name : Path.GetFileNameWithoutExtension(file.Name));
             try
             {
                 File.Move(part, target, overwrite: true);
@@ -115,7 +111,7 @@ internal sealed class MnistDownload : IDisposable
     }
 
     private async Task ReceiveAsync(
-        Uri address, string part, MnistFile file, Action<DownloadProgress>? progress, CancellationToken cancellation)
+        Uri address, string part, PublishedFile file, Action<DownloadProgress>? progress, CancellationToken cancellation)
     {
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         patience.CancelAfter(_answerTimeout);
@@ -145,7 +141,7 @@ internal sealed class MnistDownload : IDisposable
             done += got;
             if (done > file.Length + 1024)
             {
-                throw new MirrorException($"sends more than the {file.Length:N0} bytes that the file has unpacked");
+                throw new MirrorException($"sends more than the {file.Length:N0} bytes that the file has{(file.IsOfContent ? " unpacked" : "")}");
             }
 
             await target.WriteAsync(buffer.AsMemory(0, got), cancellation);
@@ -172,10 +168,11 @@ internal sealed class MnistDownload : IDisposable
         }
     }
 
-    // Whether the received file is packed; it is refused unless its unpacked bytes are the original's.
-    private static bool Verify(string part, MnistFile file)
+    // Whether the received file is packed; it is refused unless its bytes, or unpacked ones, are the original's.
+    private static bool Verify(string part, PublishedFile file)
     {
-        using var stream = MaybeGzip.OpenRead(part, out var isPacked, out _);
+        var isPacked = false;
+        using var stream = file.IsOfContent ? MaybeGzip.OpenRead(part, out isPacked, out _) : File.OpenRead(part);
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         var buffer = new byte[1 << 16];
         var length = 0L;
@@ -202,7 +199,7 @@ internal sealed class MnistDownload : IDisposable
     // A process that was killed could not tidy up. A download under way writes far more often than every hour.
     private static void DeleteAbandonedParts(string folder)
     {
-        foreach (var part in Directory.EnumerateFiles(folder, "*-ubyte.*" + PartSuffix))
+        foreach (var part in Directory.EnumerateFiles(folder, "*" + PartSuffix))
         {
             if (File.GetLastWriteTimeUtc(part) < DateTime.UtcNow.AddHours(-1))
             {

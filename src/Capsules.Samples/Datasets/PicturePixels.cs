@@ -1,0 +1,56 @@
+using SkiaSharp;
+
+namespace Capsules.Samples;
+
+/// <summary>Pictures as a dataset's bytes, scaled as <see cref="PictureFile"/> scales those that a network is asked about.</summary>
+internal static class PicturePixels
+{
+    private const long MostPixels = 100_000_000;
+
+    /// <summary>The size of a picture, read from its header alone.</summary>
+    /// <exception cref="UserException">It is no picture, or an enormous one.</exception>
+    public static (int Width, int Height, bool IsGrey) InfoOf(string path)
+    {
+        using var codec = SKCodec.Create(path) ?? throw Unreadable(path);
+        var info = codec.Info;
+        return (long)info.Width * info.Height <= MostPixels
+            ? (info.Width, info.Height, info.ColorType == SKColorType.Gray8)
+            : throw new UserException(
+                $"{path} is {info.Width} x {info.Height}, larger than any picture should be. Scale it down, or take it out.");
+    }
+
+    /// <summary>Writes a picture's channels, one after the other, into as many bytes as its shape has.</summary>
+    /// <exception cref="UserException">It cannot be read.</exception>
+    public static void Read(string path, ImageShape shape, Span<byte> target)
+    {
+        InfoOf(path);
+        using var codec = SKCodec.Create(path) ?? throw Unreadable(path);
+        using var picture = new SKBitmap(codec.Info.Width, codec.Info.Height, SKColorType.Rgba8888, SKAlphaType.Unpremul);
+        if (codec.GetPixels(picture.Info, picture.GetPixels()) != SKCodecResult.Success)
+        {
+            throw Unreadable(path);      // a picture that is cut short would come out partly grey
+        }
+
+        var size = new SKImageInfo((int)shape.Width, (int)shape.Height, SKColorType.Rgba8888, SKAlphaType.Unpremul);
+        using var scaled = picture.Width == size.Width && picture.Height == size.Height
+            ? null
+            : picture.Resize(size, new SKSamplingOptions(SKFilterMode.Linear, SKMipmapMode.Linear)) ?? throw Unreadable(path);
+        var rgba = (scaled ?? picture).GetPixelSpan();
+        var plane = size.Width * size.Height;
+        for (var i = 0; i < plane; i++)
+        {
+            var (red, green, blue) = (rgba[4 * i], rgba[4 * i + 1], rgba[4 * i + 2]);
+            if (shape.Channels == 1)
+            {
+                target[i] = (byte)(0.299 * red + 0.587 * green + 0.114 * blue + 0.5);      // Rec. 601 luma
+            }
+            else
+            {
+                (target[i], target[plane + i], target[2 * plane + i]) = (red, green, blue);
+            }
+        }
+    }
+
+    private static UserException Unreadable(string path) => new(
+        $"{path} is not a picture that can be read whole. Replace it with a PNG, JPEG, BMP or WebP file, or take it out.");
+}

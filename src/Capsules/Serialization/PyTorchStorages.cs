@@ -1,0 +1,134 @@
+using System.IO.Compression;
+using static TorchSharp.torch;
+
+namespace Capsules;
+
+/// <summary>The storages of a PyTorch file, each read once, and the tensors that view them.</summary>
+internal sealed class PyTorchStorages : IDisposable
+{
+    private static readonly Dictionary<string, ScalarType> Types = new()
+    {
+        ["FloatStorage"] = ScalarType.Float32, ["DoubleStorage"] = ScalarType.Float64, ["HalfStorage"] = ScalarType.Float16,
+        ["BFloat16Storage"] = ScalarType.BFloat16, ["LongStorage"] = ScalarType.Int64, ["IntStorage"] = ScalarType.Int32,
+        ["ShortStorage"] = ScalarType.Int16, ["CharStorage"] = ScalarType.Int8, ["ByteStorage"] = ScalarType.Byte,
+        ["BoolStorage"] = ScalarType.Bool, ["ComplexFloatStorage"] = ScalarType.ComplexFloat32, ["ComplexDoubleStorage"] = ScalarType.ComplexFloat64,
+    };
+
+    private readonly ZipArchive _zip;
+    private readonly string _folder;
+    private readonly Dictionary<string, Tensor> _read = [];
+
+    public PyTorchStorages(ZipArchive zip)
+    {
+        _zip = zip;
+        var pickle = zip.Entries.FirstOrDefault(entry => entry.FullName.EndsWith("/data.pkl", StringComparison.Ordinal))
+            ?? throw new InvalidDataException("it has no data.pkl. Save it with torch.save of PyTorch 1.6 or later");
+        _folder = pickle.FullName[..^"data.pkl".Length];
+        if (zip.GetEntry($"{_folder}byteorder") is { } order && new StreamReader(order.Open()).ReadToEnd() != "little")
+        {
+            throw new InvalidDataException("it was written on a big-endian machine");
+        }
+    }
+
+    /// <summary>The pickle, whole.</summary>
+    public byte[] Pickle()
+    {
+        var entry = _zip.GetEntry($"{_folder}data.pkl")!;
+        var bytes = new byte[Bounded(entry)];
+        Fill(entry, bytes);
+        return bytes;
+    }
+
+    /// <summary>What the pickle's machine asks for: a storage by its persistent id, or the result of a known function.</summary>
+    public object Resolve(PickleCall call) => call switch
+    {
+        { Module: "persistent", Arguments: ["storage", PickleName { Module: "torch" } type, string key, _, long count] } => Storage(type.Name, key, count),
+        { Module: "torch._utils", Name: "_rebuild_tensor_v2", Arguments: [Tensor storage, long offset, object?[] size, object?[] stride, ..] } =>
+            View(storage, offset, Numbers(size), Numbers(stride)),
+        { Module: "torch._utils", Name: "_rebuild_parameter", Arguments: [Tensor data, ..] } => data,
+        { Module: "collections", Name: "OrderedDict", Arguments: [] } => new Dictionary<object, object?>(),
+        _ => throw new InvalidDataException(
+            $"it asks for {call.Module}.{call.Name}, and nothing but dictionaries of tensors is read (a file is never executed). Save model.state_dict() in PyTorch"),
+    };
+
+    public void Dispose()
+    {
+        foreach (var storage in _read.Values)
+        {
+            storage.Dispose();
+        }
+    }
+
+    private Tensor Storage(string type, string key, long count)
+    {
+        if (_read.TryGetValue(key, out var known))
+        {
+            return known;
+        }
+
+        var dtype = Types.TryGetValue(type, out var found) ? found : throw new NotSupportedException($"TorchSharp has no dtype for PyTorch's {type}.");
+        var entry = _zip.GetEntry($"{_folder}data/{key}") ?? throw new InvalidDataException($"its storage '{key}' is missing");
+        var tensor = empty(0, dtype: dtype);
+        var bytes = checked(count * tensor.element_size());
+        if (count < 0 || bytes != Bounded(entry))
+        {
+            throw new InvalidDataException($"its storage '{key}' has {entry.Length:N0} bytes where {bytes:N0} were announced");
+        }
+
+        tensor.Dispose();
+        tensor = empty(count, dtype: dtype);
+        using var stream = entry.Open();
+        TensorMemory.Fill(tensor, bytes, (piece, _) => ReadExactly(stream, piece, key));
+        return _read[key] = tensor;
+    }
+
+    private static Tensor View(Tensor storage, long offset, long[] size, long[] stride)
+    {
+        if (size.Length != stride.Length || offset < 0 || size.Concat(stride).Any(number => number < 0) || LastIndex(offset, size, stride) >= storage.numel())
+        {
+            throw new InvalidDataException("one of its tensors reaches beyond its storage");
+        }
+
+        using var view = storage.as_strided(size, stride, offset);
+        return view.clone().contiguous();
+    }
+
+    // -1 for an empty tensor, which may view any storage.
+    private static long LastIndex(long offset, long[] size, long[] stride)
+    {
+        if (size.Contains(0))
+        {
+            return -1;
+        }
+
+        var last = (UInt128)offset;
+        for (var i = 0; i < size.Length; i++)
+        {
+            last = UInt128.Min(last + (UInt128)(size[i] - 1) * (ulong)stride[i], long.MaxValue);      // a product is below 2^126
+        }
+
+        return (long)last;
+    }
+
+    private static long[] Numbers(object?[] values) =>
+        [.. values.Select(value => value is long number ? number : throw new InvalidDataException("a size or a stride of its tensors is no number"))];
+
+    // A storage is stored plain. One that is compressed could announce more than the file holds.
+    private static long Bounded(ZipArchiveEntry entry) => entry.CompressedLength == entry.Length
+        ? entry.Length
+        : throw new InvalidDataException($"its {entry.FullName} is compressed, as torch.save leaves nothing");
+
+    private static void Fill(ZipArchiveEntry entry, byte[] bytes)
+    {
+        using var stream = entry.Open();
+        ReadExactly(stream, bytes, entry.FullName);
+    }
+
+    private static void ReadExactly(Stream stream, Span<byte> bytes, string what)
+    {
+        if (stream.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false) < bytes.Length)
+        {
+            throw new InvalidDataException($"its {what} is cut short");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+using static TorchSharp.torch;
+
+namespace Capsules;
+
+/// <summary>
+/// How the weights of another implementation become those of a module: for each of the module's names the names that it is made
+/// of, and how, where layouts differ.
+/// </summary>
+/// <example>
+/// <code>
+/// var mapping = new WeightsMapping
+/// {
+///     { "conv1.weight", "conv1.weight" },
+///     { "digits.weight", "digit_capsules.route_weights", weight => weight.permute(1, 0, 2, 3) },      // (J, N, D, E) to (N, J, D, E)
+/// };
+/// Weights.Load(network, "peer.safetensors", mapping);
+/// </code>
+/// </example>
+public sealed class WeightsMapping : IEnumerable<KeyValuePair<string, IReadOnlyList<string>>>
+{
+    private readonly Dictionary<string, (IReadOnlyList<string> Sources, Func<IReadOnlyList<Tensor>, Tensor> Convert)> _rules = [];
+
+    /// <summary>An entry that only has another name.</summary>
+    /// <param name="target">The module's name for it.</param>
+    /// <param name="source">The file's name for it.</param>
+    /// <exception cref="ArgumentException">There is a rule for the target.</exception>
+    public void Add(string target, string source) => Add(target, [source], tensors => tensors[0]);
+
+    /// <summary>An entry that is laid out differently.</summary>
+    /// <param name="target">The module's name for it.</param>
+    /// <param name="source">The file's name for it.</param>
+    /// <param name="convert">Makes the module's layout of the file's; views are welcome.</param>
+    /// <exception cref="ArgumentException">There is a rule for the target.</exception>
+    public void Add(string target, string source, Func<Tensor, Tensor> convert)
+    {
+        ArgumentNullException.ThrowIfNull(convert);
+        Add(target, [source], tensors => convert(tensors[0]));
+    }
+
+    /// <summary>An entry that is made of several.</summary>
+    /// <param name="target">The module's name for it.</param>
+    /// <param name="sources">The file's names for its parts.</param>
+    /// <param name="convert">Makes the module's entry of the parts, in the order of <paramref name="sources"/>.</param>
+    /// <exception cref="ArgumentException">There is a rule for the target, or no source.</exception>
+    public void Add(string target, IReadOnlyList<string> sources, Func<IReadOnlyList<Tensor>, Tensor> convert)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(target);
+        ArgumentNullException.ThrowIfNull(sources);
+        ArgumentNullException.ThrowIfNull(convert);
+        if (sources.Count == 0)
+        {
+            throw new ArgumentException($"'{target}' needs at least one name that it is made of.", nameof(sources));
+        }
+
+        if (!_rules.TryAdd(target, (sources, convert)))
+        {
+            throw new ArgumentException($"There already is a rule for '{target}'.", nameof(target));
+        }
+    }
+
+    /// <summary>The targets and their sources.</summary>
+    public IEnumerator<KeyValuePair<string, IReadOnlyList<string>>> GetEnumerator() =>
+        _rules.Select(rule => KeyValuePair.Create(rule.Key, rule.Value.Sources)).GetEnumerator();
+
+    System.Collections.IEnumerator System.Collections.IEnumerable.GetEnumerator() => GetEnumerator();
+
+    /// <summary>The module's entries that these tensors make, and those tensors that no rule uses, under their own names.</summary>
+    /// <remarks>A rule whose sources are not all there makes nothing: its target is then missing.</remarks>
+    internal Dictionary<string, Tensor> Apply(IReadOnlyDictionary<string, Tensor> tensors)
+    {
+        var result = new Dictionary<string, Tensor>();
+        foreach (var (target, (sources, convert)) in _rules)
+        {
+            if (sources.All(tensors.ContainsKey))
+            {
+                result[target] = convert([.. sources.Select(source => tensors[source])]);
+            }
+        }
+
+        var used = _rules.Values.SelectMany(rule => rule.Sources).ToHashSet();
+        foreach (var (name, tensor) in tensors)
+        {
+            if (!used.Contains(name))
+            {
+                result.TryAdd(name, tensor);
+            }
+        }
+
+        return result;
+    }
+}
