@@ -8,6 +8,10 @@ namespace Capsules.Benchmarks;
 /// The same small network for every routing algorithm: a convolution, 128 primary capsules of 8 entries (8 types on a grid of 4 x 4),
 /// and ten class capsules of 16.
 /// </summary>
+/// <remarks>
+/// A primary capsule sees 21 x 21 pixels, most of a digit: with self-routing every capsule decides alone what it looks at, and one that
+/// sees 13 x 13 cannot.
+/// </remarks>
 internal sealed class SmallCapsNet : ImageNetwork
 {
     private const long Types = 8, Dim = 8, Classes = 10, ClassDim = 16;
@@ -23,7 +27,7 @@ internal sealed class SmallCapsNet : ImageNetwork
     {
         _recipe = recipe;
         stem = nn.Sequential(nn.Conv2d(1, 32, kernel_size: 5, stride: 2, bias: false), nn.BatchNorm2d(32), nn.ReLU());      // 28 -> 12
-        primary = new PrimaryCapsule(32, Types, Dim, kernelSize: 5, stride: 2);                                    // 12 -> 4
+        primary = new PrimaryCapsule(32, Types, Dim, kernelSize: 9, stride: 1);                                             // 12 -> 4
         var (capsules, _) = primary.OutputShape(12, 12);
         digits = new CapsuleLayer(capsules, Dim, Classes, ClassDim, recipe.Routing(capsules, Dim, Classes, ClassDim));
         classifier = recipe.Scores == ScoreKind.Classifier ? nn.Linear(ClassDim, 1, hasBias: false) : null;

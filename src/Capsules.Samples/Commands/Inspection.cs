@@ -21,14 +21,7 @@ internal sealed class Inspection(
     public Device Device => device;
 
     /// <summary>Whether each image shows two objects, so that labels are (B, 2).</summary>
-    public bool HasPairs
-    {
-        get
-        {
-            using var scope = NewDisposeScope();
-            return Take(0).Labels.dim() == 2;
-        }
-    }
+    public bool HasPairs => dataset.Test.Objects == 2;
 
     /// <summary>What a picture's note says of its network: "CapsNet (2017) after 3 epochs on mnist".</summary>
     public string Subject =>
@@ -51,8 +44,8 @@ internal sealed class Inspection(
         }
     }
 
-    /// <summary>The images (B, C, H, W) and labels (B) of some test images.</summary>
-    public (Tensor Images, Tensor Labels) Take(params long[] indices) => Batches.Take(dataset.Test, indices, device);
+    /// <summary>Some test images (B, C, H, W) with their labels.</summary>
+    public ImageBatch Take(params long[] indices) => Batches.Take(dataset.Test, indices, device);
 
     /// <summary>What the network makes of the first test images; all of them where <paramref name="count"/> is null.</summary>
     public Predictions Predict(int? count, CancellationToken cancellation)

@@ -38,8 +38,9 @@ internal static class InspectionCommand
             ImageDataset images;
             try
             {
+                var wanted = result.GetValue(dataset) ?? checkpoint.Dataset.Name;
                 images = await TrainingRun.OpenAsync(
-                    console, result.GetValue(dataset) ?? checkpoint.Dataset.Name, result.GetValue(data), cancellation);
+                    console, wanted, result.GetValue(data), checkpoint.Dataset.OptionsFor(wanted), cancellation);
                 checkpoint.Dataset.RequireKind(images);
             }
             catch

@@ -15,7 +15,7 @@ internal sealed class PictureInput(ImageShape shape, bool isOnDark)
     private const double BoxShare = 20.0 / 28, LeastInk = 0.25;
 
     /// <summary>For a checkpoint's dataset: the grey ones that train knows are light on dark, those of a user's folder are unknown.</summary>
-    public static PictureInput For(DatasetFacts dataset) => new(dataset.Image, dataset.Image.Channels == 1 && dataset.Name != "folder");
+    public static PictureInput For(DatasetFacts dataset) => new(dataset.Image, dataset.Image.Channels == 1 && dataset.Name != ImageFolder.Name);
 
     /// <summary>Makes a picture a float32 tensor (1, C, H, W) in [0, 1].</summary>
     /// <param name="picture">An opaque picture.</param>

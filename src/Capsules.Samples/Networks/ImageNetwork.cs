@@ -14,6 +14,11 @@ internal abstract class ImageNetwork(string name) : nn.Module<Tensor, Tensor>(na
     /// <summary>Whether the network can reconstruct.</summary>
     public virtual bool HasDecoder => false;
 
+    /// <summary>
+    /// Epochs of training that are behind, for losses that change with them. Set before every step; without end where nothing trains.
+    /// </summary>
+    public double EpochsBehind { get; set; } = double.PositiveInfinity;
+
     /// <summary>Images (B, C, H, W) in [0, 1] to what the class is read from: class capsules (B, J, E) or logits (B, J).</summary>
     public abstract override Tensor forward(Tensor images);
 

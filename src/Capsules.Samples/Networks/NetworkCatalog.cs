@@ -29,7 +29,7 @@ internal static class NetworkCatalog
 {
     public const string Default = CapsNetName;
 
-    private const string CapsNetName = "capsnet", EfficientName = "efficient", BaselineName = "cnn";
+    private const string CapsNetName = "capsnet", EfficientName = "efficient", MatrixName = "matrix", InvertedName = "inverted", BaselineName = "cnn";
 
     public static IReadOnlyList<NetworkKind> All { get; } =
     [
@@ -52,6 +52,24 @@ internal static class NetworkCatalog
             WithoutOptions: ["--preset", "--routing-iterations", "--precision"],
             new PublishedFigures("0.16 % (ensemble)", "99.84 % (ensemble)", "161K", "161K and decoder"),
             (options, image, classes) => new EfficientCapsNet(image, classes, withDecoder: options.ReconstructionWeight > 0)),
+        new(MatrixName, "Matrix capsules with EM routing (2018)", "the network of Hinton, Sabour, Frosst 2018 in a size for one CPU",
+            new TrainingOptions
+            {
+                Model = MatrixName,
+                BatchSize = 64,
+                LearningRate = 3e-3,
+                WeightDecay = 2e-7,      // where others reconstruct
+                RoutingIterations = 2,
+                ReconstructionWeight = 0,
+            },
+            WithoutOptions: ["--preset", "--reconstruction-weight", "--precision"],
+            new PublishedFigures("0.44 %", "99.56 %", "310K", ""),
+            (options, image, classes) => new MatrixCapsNet(image, classes, AtLeastOne(options, MatrixName))),
+        new(InvertedName, "Inverted dot-product attention (2020)", "capsules as in Tsai, Srivastava, Goh, Salakhutdinov 2020 on a small backbone",
+            new TrainingOptions { Model = InvertedName, RoutingIterations = 2, ReconstructionWeight = 0 },
+            WithoutOptions: ["--preset", "--reconstruction-weight", "--precision"],
+            new PublishedFigures("", "", "", ""),
+            (options, image, classes) => new InvertedAttentionCapsNet(image, classes, AtLeastOne(options, InvertedName))),
         new(BaselineName, "Convolutional baseline (2017)", "the plain convolutional network that it is compared with",
             new TrainingOptions { Model = BaselineName, ReconstructionWeight = 0 },
             WithoutOptions: ["--preset", "--routing-iterations", "--reconstruction-weight", "--precision"],
@@ -63,6 +81,11 @@ internal static class NetworkCatalog
     /// <exception cref="UserException">There is none of that name.</exception>
     public static NetworkKind Get(string name) => All.FirstOrDefault(kind => kind.Name == name) ?? throw new UserException(
         $"There is no model '{name}'.{(Suggestion.Closest(name, Names) is { } closest ? $" Did you mean '{closest}'?" : "")} Known: {string.Join(", ", Names)}.");
+
+    // Dynamic routing alone knows what no iteration means.
+    private static int AtLeastOne(TrainingOptions options, string model) => options.RoutingIterations >= 1
+        ? options.RoutingIterations
+        : throw new UserException($"--model {model} needs at least 1 of --routing-iterations.");
 
     private static IEnumerable<string> Names => All.Select(kind => kind.Name);
 }

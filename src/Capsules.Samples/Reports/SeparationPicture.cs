@@ -37,7 +37,7 @@ internal static class SeparationPicture
             $"{inspection.Subject}, test images. L: the labels. R: the classes from whose capsules the reconstruction is made. P: a wrong prediction.",
             [
                 .. parts,
-                new LegendPanel((new(0xff, 0, 0), "reconstruction of the first"), (new(0, 0xff, 0), "of the second"), (new(0xff, 0xff, 0), "both")),
+                new LegendPanel((new(0xff, 0, 0), "the first object"), (new(0, 0xff, 0), "the second"), (new(0xff, 0xff, 0), "both")),
             ]);
     }
 
@@ -59,18 +59,26 @@ internal static class SeparationPicture
     public static long Absent(long[] labels, long[] predicted, int classes) =>
         Enumerable.Range(0, classes).Select(j => (long)j).Except(labels).Except(predicted).FirstOrDefault();
 
-    // A row of inputs and a row for each pair of classes that an image is reconstructed from.
+    // A row of inputs, one of the objects in them where they are known, and one for each pair of classes that is reconstructed from.
     private static StackPanel Part(
         Inspection inspection, string title, IReadOnlyList<long> indices, string[] rowHeads, Func<long[], long[], long[][]> pairsOf,
         string mark = "")
     {
-        var (images, labels) = inspection.Take([.. indices]);
+        var (images, labels, parts) = inspection.Take([.. indices]);
         var network = inspection.Network;
         var output = network.call(images);
         var (l, p) = (Pairs(labels), Pairs(PredictedPairs(network, output)));
         var zoom = ImagePanel.ZoomTo(84, inspection.Checkpoint.Dataset.Image);
         var chosen = l.Select((pair, i) => pairsOf(pair, p[i])).ToArray();
         var rows = new List<Cell[]> { ImagePanel.Of(images, zoom).Select(panel => new Cell(panel)).ToArray() };
+        var heads = new List<string> { "input" };
+        if (parts is not null)
+        {
+            heads.Add("its objects");
+            var truth = Overlay(parts.select(1, 0).mean([1]), parts.select(1, 1).mean([1]));
+            rows.Add([.. ImagePanel.Of(truth, zoom).Select(panel => new Cell(panel))]);
+        }
+
         for (var row = 0; row < rowHeads.Length; row++)
         {
             var first = Reconstruct(network, output, [.. chosen.Select(pairs => pairs[row][0])]);
@@ -80,7 +88,7 @@ internal static class SeparationPicture
                 IsRight(l[i], p[i]) ? PictureColors.Right : PictureColors.Wrong))]);
         }
 
-        return StackPanel.Column(6, new TextPanel(title, bold: true), new GridPanel(rows, rowHeads: ["input", .. rowHeads]));
+        return StackPanel.Column(6, new TextPanel(title, bold: true), new GridPanel(rows, rowHeads: [.. heads, .. rowHeads]));
     }
 
     private static Tensor Reconstruct(ImageNetwork network, Tensor output, long[] classes) =>

@@ -41,28 +41,35 @@ internal static class Evaluator
         using var inference = inference_mode();
         var (hits, loss, clock) = (default(Hits), 0.0, Stopwatch.StartNew());
         ConfusionMatrix? confusion = null;
-        for (var start = 0; start < indices.Length; start += BatchSize)
+        try
         {
-            cancellation.ThrowIfCancellationRequested();
-            using var scope = NewDisposeScope();
-            var batch = indices.AsSpan(start, Math.Min(BatchSize, indices.Length - start));
-            var (images, labels) = Batches.Take(split, batch, device);
-            var output = network.call(images);
-            var scores = network.Scores(output);
-            var now = Hits.Count(scores, labels);
-            hits = new Hits(hits.All + now.All, hits.Some + now.Some);
-            if (split.Objects == 1)
+            for (var start = 0; start < indices.Length; start += BatchSize)
             {
-                (confusion ??= new ConfusionMatrix((int)scores.size(1))).Add(labels, scores.argmax(1));
-            }
+                cancellation.ThrowIfCancellationRequested();
+                using var scope = NewDisposeScope();
+                var batch = indices.AsSpan(start, Math.Min(BatchSize, indices.Length - start));
+                var (images, labels) = Batches.Take(split, batch, device);
+                var output = network.call(images);
+                var scores = network.Scores(output);
+                var now = Hits.Count(scores, labels);
+                hits = new Hits(hits.All + now.All, hits.Some + now.Some);
+                if (split.Objects == 1)
+                {
+                    (confusion ??= new ConfusionMatrix((int)scores.size(1))).Add(labels, scores.argmax(1));
+                }
 
-            loss += network.Loss(output, labels).item<float>() * (double)batch.Length;
-            progress?.Invoke(start + batch.Length);
+                loss += network.Loss(output, labels).item<float>() * (double)batch.Length;
+                progress?.Invoke(start + batch.Length);
+            }
+        }
+        finally
+        {
+            network.train(wasTraining);
         }
 
-        network.train(wasTraining);
         return new Evaluation(
-            indices.Length, indices.Length - hits.All, loss / indices.Length, indices.Length / clock.Elapsed.TotalSeconds, indices.Length - hits.Some, split.Objects)
+            indices.Length, indices.Length - hits.All, loss / indices.Length, indices.Length / clock.Elapsed.TotalSeconds,
+            indices.Length - hits.Some, split.Objects)
         {
             Confusion = confusion,
         };

@@ -106,17 +106,23 @@ internal sealed class StageClock
     {
         private const string Stage = "stage";
 
+        // Nothing else that the collector sees holds the gradient until native code has read what backward returns.
+        [ThreadStatic]
+        private static Tensor? _returned;
+
         public override string Name => "StageMark";
 
         public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
         {
             ctx.save_data(Stage, vars[1]);
+            ctx.set_materialize_grads(false);      // zeros would be made from a tensor that a dispose scope has freed
             return ((Tensor)vars[0]).alias();
         }
 
         public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
         {
             _current?.CameBack((string)ctx.get_data(Stage));
+            _returned = grad_output;
             return [grad_output, null!];
         }
     }

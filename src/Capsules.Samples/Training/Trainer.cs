@@ -186,6 +186,7 @@ internal sealed class Trainer : IDisposable
 
         _optimizer.zero_grad();
         StageClock.End("optimizer");
+        Network.EpochsBehind = (double)step / StepsInEpoch;
         manual_seed(Batches.DropoutSeed(_options.Seed, step));
         var output = StageClock.End("rest of the network", Network.call(images));
         var reconstruction = Network.HasDecoder ? StageClock.End("decoder", Network.Reconstruct(output, labels)) : null;

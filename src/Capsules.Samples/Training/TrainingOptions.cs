@@ -48,7 +48,7 @@ internal sealed record TrainingOptions
     /// <summary>Epochs without a better accuracy on the images of <see cref="Select"/> after which the run ends; 0 for never.</summary>
     public int EarlyStop { get; init; }
 
-    /// <summary>Iterations of dynamic routing, at least 0.</summary>
+    /// <summary>Iterations of the routing, at least 0.</summary>
     public int RoutingIterations { get; init; } = 3;
 
     /// <summary>The weight of the sum of squared reconstruction errors; 0 leaves the decoder out.</summary>

@@ -23,24 +23,16 @@ internal static class Convolution
         Tensor input, Tensor weight, Tensor? bias, ConvolutionGeometry geometry, ConvolutionKernel kernel, ScalarType compute, ScalarType? result = null)
     {
         using var scope = NewDisposeScope();
-        var output = result ?? input.dtype;
-        var (x, w, b) = (input.to_type(compute), weight.to_type(compute), bias);
-        if (compute == weight.dtype || MixedPrecision.IsFast(compute, input.device))
-        {
-            return Run(x, w, b?.to_type(compute), geometry, kernel).to_type(output).MoveToOuterDisposeScope();
-        }
-
-        // The values of the compute dtype, in float32: their products are exact in it, and the sums are float32's either way.
-        return Run(x.to_type(ScalarType.Float32), w.to_type(ScalarType.Float32), b?.to_type(ScalarType.Float32), geometry, kernel)
-            .to_type(compute).to_type(output).MoveToOuterDisposeScope();
+        return Run(input.to_type(compute), weight.to_type(compute), bias, geometry, kernel)
+            .to_type(compute).to_type(result ?? input.dtype).MoveToOuterDisposeScope();
     }
 
     /// <summary>Why the Winograd kernel cannot serve, or null when it can.</summary>
     public static string? WhyNotWinograd(Tensor input, Tensor weight, ConvolutionGeometry geometry)
     {
-        if (input.device_type != DeviceType.CPU || input.dtype != ScalarType.Float32)
+        if (input.device_type != DeviceType.CPU || input.dtype is not (ScalarType.Float32 or ScalarType.BFloat16))
         {
-            return $"The Winograd kernel serves float32 on the CPU, but the input is {input.dtype} on {input.device}.";
+            return $"The Winograd kernel serves float32 and bfloat16 on the CPU, but the operands are {input.dtype} on {input.device}.";
         }
 
         if (geometry.Dilation != (1, 1))
@@ -73,7 +65,7 @@ internal static class Convolution
                 }
 
                 var output = WinogradFunction.Convolve(input, weight, geometry with { Relu = false });
-                output = bias is null ? output : Functional.Plus(output, bias.view(1, -1, 1, 1));
+                output = bias is null ? output : Functional.Plus(output, bias.to_type(output.dtype).view(1, -1, 1, 1));
                 return geometry.Relu ? output.relu_() : output;
             case ConvolutionKernel.Unfold:
                 return UnfoldFunction.Convolve(input, weight, bias, geometry);
@@ -84,7 +76,7 @@ internal static class Convolution
 
     private static ConvolutionKernel Choose(Tensor input, Tensor weight, ConvolutionGeometry geometry)
     {
-        if (input.device_type != DeviceType.CPU || input.dtype != ScalarType.Float32 || input.numel() == 0)
+        if (input.device_type != DeviceType.CPU || MixedPrecision.Computed(input) != ScalarType.Float32 || input.numel() == 0)
         {
             return ConvolutionKernel.Reference;
         }

@@ -16,10 +16,12 @@ internal sealed record ConvolutionGeometry((long H, long W) Stride, (long H, lon
     public (long H, long W) OutSize(Tensor input, Tensor weight) => (
         OutSize(input.size(2), weight.size(2), Stride.H, Padding.H, Dilation.H), OutSize(input.size(3), weight.size(3), Stride.W, Padding.W, Dilation.W));
 
-    /// <summary>torch's own convolution.</summary>
+    /// <summary>torch's own convolution, in the dtype in which the input's is computed, which the output has.</summary>
     public Tensor Reference(Tensor input, Tensor weight, Tensor? bias)
     {
-        var output = nn.functional.conv2d(input, weight, bias, [Stride.H, Stride.W], [Padding.H, Padding.W], [Dilation.H, Dilation.W]);
+        var dtype = MixedPrecision.Computed(input);
+        var output = nn.functional.conv2d(
+            input.to_type(dtype), weight.to_type(dtype), bias?.to_type(dtype), [Stride.H, Stride.W], [Padding.H, Padding.W], [Dilation.H, Dilation.W]);
         return Relu ? output.relu_() : output;
     }
 
@@ -28,7 +30,8 @@ internal sealed record ConvolutionGeometry((long H, long W) Stride, (long H, lon
     {
         List<Tensor> arguments = bias is null ? [input, weight] : [input, weight, bias];
         List<Tensor> wanted = [.. arguments.Where((_, i) => Wanted[i])];
-        var gradients = autograd.grad([Reference(input, weight, bias)], wanted, [upstream], retain_graph: true, create_graph: true);
+        var output = Reference(input, weight, bias);
+        var gradients = autograd.grad([output], wanted, [upstream.to_type(output.dtype)], retain_graph: true, create_graph: true);
         var next = 0;
         return [.. arguments.Select((_, i) => Wanted[i] ? gradients[next++] : null)];
     }

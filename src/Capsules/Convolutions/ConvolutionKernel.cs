@@ -3,12 +3,15 @@ namespace Capsules;
 /// <summary>How a convolution is computed. All compute the same function; they differ in speed and in the last digits of float32.</summary>
 public enum ConvolutionKernel
 {
-    /// <summary>The fastest for the sizes at hand on the CPU in float32; torch's own convolution otherwise. The default.</summary>
+    /// <summary>
+    /// The fastest for the sizes at hand on the CPU in float32, and in dtypes that it computes in float32; torch's own convolution
+    /// otherwise. The default.
+    /// </summary>
     Automatic,
 
     /// <summary>
     /// Minimal filtering (Winograd): strided kernels are split into phases and tiles, which for a 9 x 9 kernel with stride 2 takes
-    /// 3.7 times fewer products. CPU, float32, dilation 1, at most 6 taps per phase along an axis; otherwise it throws.
+    /// 3.7 times fewer products. CPU, float32 and bfloat16, dilation 1, at most 6 taps per phase along an axis; otherwise it throws.
     /// </summary>
     /// <remarks>
     /// Winograd, "Arithmetic Complexity of Computations", 1980; Lavin, Gray, "Fast Algorithms for Convolutional Neural Networks",

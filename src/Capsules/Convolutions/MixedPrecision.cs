@@ -30,6 +30,9 @@ public static class MixedPrecision
         _ => false,
     };
 
+    /// <summary>The dtype in which products of a tensor are computed: its own, or float32 where its own is slow. They are exact in it.</summary>
+    internal static ScalarType Computed(Tensor tensor) => IsFast(tensor.dtype, tensor.device) ? tensor.dtype : ScalarType.Float32;
+
     /// <summary>Throws unless a dtype can be computed in.</summary>
     internal static void Check(string owner, ScalarType? computeDtype)
     {

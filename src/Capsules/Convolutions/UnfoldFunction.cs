@@ -8,13 +8,14 @@ namespace Capsules;
 /// <para>Patches are columns (C kh kw, h w) of a matrix with a row of ones below them, so that one product gives sum and bias, and
 /// its transpose the gradients of both. A few images at a time: patches are never whole, and an output is rectified, or a
 /// gradient masked, while it is in the cache. The graph keeps the input and the output alone.</para>
+/// <para>Where the processor is slow at a dtype, each piece is widened to float32, and what comes of it rounded.</para>
 /// </remarks>
 internal sealed class UnfoldFunction : autograd.SingleTensorFunction<UnfoldFunction>
 {
     private const string Geometry = "geometry";
 
     /// <summary>Elements of output and patches at a time.</summary>
-    private const long PieceElements = 1 << 20;
+    private const long PieceElements = 1 << 19;
 
     public override string Name => "CapsulesUnfoldedConvolution";
 
@@ -23,7 +24,7 @@ internal sealed class UnfoldFunction : autograd.SingleTensorFunction<UnfoldFunct
     {
         using var scope = NewDisposeScope();
         var output = is_grad_enabled() && (input.requires_grad || weight.requires_grad || bias is { requires_grad: true })
-            ? bias is null ? apply(input, weight, geometry) : apply(input, weight, bias, geometry)
+            ? apply([.. ((Tensor?[])[input, weight, bias]).OfType<Tensor>().Select(GuardedBackward.Argument), geometry])
             : Forward(input, weight, bias, geometry);
         return output.MoveToOuterDisposeScope();
     }
@@ -56,11 +57,13 @@ internal sealed class UnfoldFunction : autograd.SingleTensorFunction<UnfoldFunct
         using var off = no_grad();
         var (h, w) = geometry.OutSize(input, weight);
         var output = empty([input.size(0), weight.size(0), h, w], input.dtype, input.device);
-        var rows = bias is null ? weight.flatten(1) : cat([weight.flatten(1), bias.unsqueeze(1)], 1);
+        var dtype = MixedPrecision.Computed(input);
+        var rows = weight.flatten(1).to_type(dtype);
+        rows = bias is null ? rows : cat([rows, bias.unsqueeze(1).to_type(dtype)], 1);
         foreach (var (first, count) in Pieces(input, weight, output))
         {
             using var inner = NewDisposeScope();
-            var product = rows.unsqueeze(0).expand(count, -1, -1).bmm(Columns(input.narrow(0, first, count), weight, bias, geometry));
+            var product = rows.unsqueeze(0).expand(count, -1, -1).bmm(Columns(input.narrow(0, first, count).to_type(dtype), weight, bias, geometry));
             output.narrow(0, first, count).copy_((geometry.Relu ? product.relu_() : product).view(count, -1, h, w));
         }
 
@@ -71,36 +74,35 @@ internal sealed class UnfoldFunction : autograd.SingleTensorFunction<UnfoldFunct
         Tensor input, Tensor weight, Tensor? bias, Tensor? output, Tensor upstream, ConvolutionGeometry geometry)
     {
         var wanted = geometry.Wanted;
-        var rowGradient = zeros([weight.size(0), weight.size(1) * weight.size(2) * weight.size(3) + (bias is null ? 0 : 1)], weight.dtype, weight.device);
+        var dtype = MixedPrecision.Computed(input);
+        using Scalar zero = 0, one = 1;
+        var rows = weight.flatten(1).t().to_type(dtype);
+        var rowGradient = zeros([weight.size(0), rows.size(0) + (bias is null ? 0 : 1)], dtype, weight.device);
         var inputGradient = wanted[0] ? empty_like(input) : null;
         foreach (var (first, count) in Pieces(input, weight, upstream))
         {
             using var inner = NewDisposeScope();
-            var gradient = upstream.narrow(0, first, count);
-            if (output is not null)
-            {
-                using Scalar zero = 0;
-                gradient = gradient * output.narrow(0, first, count).gt(zero);
-            }
-
+            var gradient = upstream.narrow(0, first, count).to_type(dtype);
+            gradient = output is null ? gradient : gradient * output.narrow(0, first, count).gt(zero);
             gradient = gradient.flatten(2);      // (images, O, h w)
             if (wanted[1] || wanted is [_, _, true])
             {
-                rowGradient.add_(gradient.bmm(Columns(input.narrow(0, first, count), weight, bias, geometry).transpose(1, 2)).sum(dim: 0));
+                var columns = Columns(input.narrow(0, first, count).to_type(dtype), weight, bias, geometry);
+                rowGradient.add_(gradient.bmm(columns.transpose(1, 2)).sum(dim: 0), one);
             }
 
             if (inputGradient is not null)
             {
-                var columns = weight.flatten(1).t().unsqueeze(0).expand(count, -1, -1).bmm(gradient);
+                var columns = rows.unsqueeze(0).expand(count, -1, -1).bmm(gradient);
                 inputGradient.narrow(0, first, count).copy_(geometry.Fold(columns, input, weight));
             }
         }
 
-        var weightGradient = wanted[1] ? rowGradient.narrow(1, 0, weight.numel() / weight.size(0)).reshape(weight.shape).contiguous() : null;
+        var weightGradient = wanted[1] ? rowGradient.narrow(1, 0, rows.size(0)).reshape(weight.shape).to_type(weight.dtype) : null;
         List<Tensor?> results = [inputGradient, weightGradient];
         if (bias is not null)
         {
-            results.Add(wanted[2] ? rowGradient.select(1, rowGradient.size(1) - 1).contiguous() : null);
+            results.Add(wanted[2] ? rowGradient.select(1, rows.size(0)).contiguous().to_type(bias.dtype) : null);
         }
 
         return results;

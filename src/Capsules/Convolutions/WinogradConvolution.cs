@@ -2,21 +2,27 @@ using static TorchSharp.torch;
 
 namespace Capsules;
 
-/// <summary>A 2-D convolution by minimal filtering, in float32 on the CPU: transforms in C#, products by libtorch.</summary>
+/// <summary>A 2-D convolution by minimal filtering on the CPU: transforms in C#, products by libtorch.</summary>
 /// <remarks>
 /// <para>Input, filter and output are transformed into lanes, where element a of every tile is a matrix of its own:
 /// V (n^2, R, K), U (n^2, K, O) and M = V U (n^2, R, O), with R = images * tiles and K = phases * channels. The gradients are
 /// products of the same kind: dV = dM U^T, dU = V^T dM, between the transposed transforms.</para>
-/// <para>Work is cut into pieces of images (forward) or channels (backward), so that V, much larger than the image, is never whole.</para>
+/// <para>Work is cut into pieces of channels (and, forward, of images), whose products add up, so that V and U, much larger than
+/// image and filter, are never whole. A piece's matrices take the memory of the last piece's.</para>
+/// <para>Input and weight may be bfloat16: a piece at a time is widened to float32, in which all is computed.</para>
 /// </remarks>
 internal sealed unsafe class WinogradConvolution : IDisposable
 {
-    /// <summary>Floats of V at a time: 12 MB. A larger piece is no faster.</summary>
-    private const long PieceFloats = 3 << 20;
+    /// <summary>
+    /// Floats of V or U at a time: 12 MB forward, and 6 MB backward, where memory is at its peak. Twice as much is a few percent faster.
+    /// </summary>
+    private const long ForwardFloats = 3 << 20, BackwardFloats = 3 << 19;
+
+    /// <summary>Floats of M at a time: 20 MB. The filter is transformed anew for each of its pieces.</summary>
+    private const long ProductFloats = 5 << 20;
 
     private readonly WinogradAxis _rows, _columns;
     private readonly int _batch, _channels, _outChannels;
-    private readonly long[] _weightShape;
 
     /// <param name="input">The shape of the input (B, C, H, W).</param>
     /// <param name="weight">The shape of the weight (O, C, kh, kw).</param>
@@ -26,7 +32,7 @@ internal sealed unsafe class WinogradConvolution : IDisposable
     {
         _rows = new WinogradAxis(input[2], weight[2], stride.H, padding.H);
         _columns = new WinogradAxis(input[3], weight[3], stride.W, padding.W);
-        (_batch, _channels, _outChannels, _weightShape) = ((int)input[0], (int)input[1], (int)weight[0], weight);
+        (_batch, _channels, _outChannels) = ((int)input[0], (int)input[1], (int)weight[0]);
     }
 
     private int Products => _rows.Products * _columns.Products;
@@ -35,63 +41,61 @@ internal sealed unsafe class WinogradConvolution : IDisposable
 
     private int Phases => _rows.Phases * _columns.Phases;
 
-    private long InPlane => (long)_rows.Size * _columns.Size;
-
-    private long OutPlane => (long)_rows.OutSize * _columns.OutSize;
-
-    private long KernelPlane => _weightShape[2] * _weightShape[3];
-
-    /// <summary>The output (B, O, h, w) without bias. Both tensors are contiguous float32.</summary>
+    /// <summary>The output (B, O, h, w) in float32, without bias. Both tensors are contiguous, float32 or bfloat16.</summary>
     public Tensor Forward(Tensor input, Tensor weight)
     {
         using var scope = NewDisposeScope();
+        var images = Even(_batch, ProductFloats / ((long)Products * Tiles * _outChannels));
+        var channels = ChannelsAtATime(images, ForwardFloats);
+        var memory = new Memory(this, images, channels);
         var output = empty([_batch, _outChannels, _rows.OutSize, _columns.OutSize], ScalarType.Float32);
-        var filter = Filter(weight, 0, _channels);
-        var piece = (int)Math.Clamp(PieceFloats / ((long)Products * Tiles * Phases * _channels), 1, _batch);
-        for (var image = 0; image < _batch; image += piece)
+        foreach (var (image, imageCount) in Pieces(_batch, images))
         {
-            var images = Math.Min(piece, _batch - image);
-            using var lanes = InputLanes(input, image, images, 0, _channels);
-            using var product = lanes.bmm(filter);
-            TransferOutput(output, product, image, images, toLanes: false);
+            var sum = memory.M(imageCount);
+            foreach (var (channel, count) in Pieces(_channels, channels))
+            {
+                using var inner = NewDisposeScope();
+                var (v, u) = (memory.V(imageCount, count), memory.U(count));
+                TransferInput(Wide(Part(input.narrow(0, image, imageCount), channel, count)), v, toLanes: true);
+                TransferFilter(Wide(Part(weight, channel, count)), u, toLanes: true);
+                BatchProduct.Store(sum, v, u, add: channel > 0);
+            }
+
+            TransferOutput(output.narrow(0, image, imageCount), sum, toLanes: false);
         }
 
-        GC.KeepAlive(input);
-        GC.KeepAlive(weight);
         return output.MoveToOuterDisposeScope();
     }
 
-    /// <summary>The gradients of input and weight, each where wanted. All tensors are contiguous float32.</summary>
+    /// <summary>The gradients of input and weight in their dtypes, each where wanted. All tensors are contiguous, upstream float32.</summary>
     public (Tensor? Input, Tensor? Weight) Backward(Tensor input, Tensor weight, Tensor upstream, bool wantsInput, bool wantsWeight)
     {
         using var scope = NewDisposeScope();
-        var inputGradient = wantsInput ? empty(input.shape, ScalarType.Float32) : null;
-        var weightGradient = wantsWeight ? empty(_weightShape, ScalarType.Float32) : null;
-        var product = empty([Products, (long)_batch * Tiles, _outChannels], ScalarType.Float32);
-        TransferOutput(upstream, product, 0, _batch, toLanes: true);
-        var piece = (int)Math.Clamp(PieceFloats / ((long)Products * Tiles * Phases * _batch), Math.Min(LaneTransform.Lanes, _channels), _channels);
-        piece = Math.Max(piece / LaneTransform.Lanes * LaneTransform.Lanes, Math.Min(LaneTransform.Lanes, _channels));
-        for (var channel = 0; channel < _channels; channel += piece)
+        var channels = ChannelsAtATime(_batch, BackwardFloats);
+        var memory = new Memory(this, _batch, channels);
+        var inputGradient = wantsInput ? empty(input.shape, input.dtype) : null;
+        var weightGradient = wantsWeight ? empty(weight.shape, weight.dtype) : null;
+        var product = memory.M(_batch);
+        TransferOutput(upstream, product, toLanes: true);
+        foreach (var (channel, count) in Pieces(_channels, channels))
         {
-            var channels = Math.Min(piece, _channels - channel);
+            using var inner = NewDisposeScope();
+            var (v, u) = (memory.V(_batch, count), memory.U(count));
             if (inputGradient is not null)
             {
-                using var inner = NewDisposeScope();
-                var lanes = product.bmm(Filter(weight, channel, channels).transpose(1, 2));
-                TransferInput(inputGradient, lanes, 0, _batch, channel, channels, toLanes: false);
+                TransferFilter(Wide(Part(weight, channel, count)), u, toLanes: true);
+                BatchProduct.Store(v, product, u.transpose(1, 2), add: false);
+                StorePart(inputGradient, channel, count, planes => TransferInput(planes, v, toLanes: false));
             }
 
             if (weightGradient is not null)
             {
-                using var inner = NewDisposeScope();
-                var lanes = InputLanes(input, 0, _batch, channel, channels).transpose(1, 2).bmm(product);
-                TransferFilter(weightGradient, lanes, channel, channels, toLanes: false);
+                TransferInput(Wide(Part(input, channel, count)), v, toLanes: true);
+                BatchProduct.Store(u, v.transpose(1, 2), product, add: false);
+                StorePart(weightGradient, channel, count, planes => TransferFilter(planes, u, toLanes: false));
             }
         }
 
-        GC.KeepAlive(input);
-        GC.KeepAlive(weight);
-        GC.KeepAlive(upstream);
         return (inputGradient?.MoveToOuterDisposeScope(), weightGradient?.MoveToOuterDisposeScope());
     }
 
@@ -101,25 +105,34 @@ internal sealed unsafe class WinogradConvolution : IDisposable
         _columns.Dispose();
     }
 
-    // V (n^2, images * tiles, phases * channels) of a piece of the input.
-    private Tensor InputLanes(Tensor input, int image, int images, int channel, int channels)
+    // Channels in a piece: whole groups of lanes, unless there are fewer.
+    private int ChannelsAtATime(int images, long most)
     {
-        var lanes = empty([Products, (long)images * Tiles, (long)Phases * channels], ScalarType.Float32);
-        TransferInput(input, lanes, image, images, channel, channels, toLanes: true);
-        return lanes;
+        var floats = (long)Products * Phases * Math.Max((long)images * Tiles, _outChannels);
+        var groups = Math.Max(most / floats / LaneTransform.Lanes, 1);
+        return (int)Math.Min(groups * LaneTransform.Lanes, _channels);
     }
 
-    // U (n^2, phases * channels, O) of some channels of the filter.
-    private Tensor Filter(Tensor weight, int channel, int channels)
+    private static Tensor Part(Tensor planes, int channel, int channels) => planes.narrow(1, channel, channels);
+
+    private static Tensor Wide(Tensor planes) => planes.to_type(ScalarType.Float32);
+
+    // Fills some channels of a gradient, which may be bfloat16, with float32 planes.
+    private static void StorePart(Tensor gradient, int channel, int channels, Action<Tensor> fill)
     {
-        var lanes = empty([Products, (long)Phases * channels, _outChannels], ScalarType.Float32);
-        TransferFilter(weight, lanes, channel, channels, toLanes: true);
-        return lanes;
+        var part = Part(gradient, channel, channels);
+        var planes = gradient.dtype == ScalarType.Float32 ? part : empty(part.shape, ScalarType.Float32);
+        fill(planes);
+        if (!ReferenceEquals(planes, part))
+        {
+            part.copy_(planes);
+        }
     }
 
-    private void TransferInput(Tensor planes, Tensor lanes, int image, int images, int channel, int channels, bool toLanes)
+    // Planes (images, channels, H, W).
+    private void TransferInput(Tensor planes, Tensor lanes, bool toLanes)
     {
-        var (width, matrix) = ((long)Phases * channels, (long)images * Tiles * Phases * channels);
+        var (channels, width, matrix) = (planes.size(1), lanes.size(2), lanes.size(1) * lanes.size(2));
         var offsets = Offsets(_rows.Input.Rows, _columns.Input.Rows, (p, q) =>
         {
             var (phaseRow, tileRow, row) = Split(p, _rows);
@@ -127,89 +140,64 @@ internal sealed unsafe class WinogradConvolution : IDisposable
             return (row * _columns.Products + column) * matrix + (tileRow * _columns.Tiles + tileColumn) * width
                 + (phaseRow * _columns.Phases + phaseColumn) * channels;
         });
-        fixed (long* table = offsets)
-        {
-            Transfer(new LaneTransfer
-            {
-                Transform = LaneTransform.Of(_rows.Input, _columns.Input, table),
-                Items = images,
-                Width = channels,
-                Planes = TensorMemory.Floats(planes) + ((long)image * _channels + channel) * InPlane,
-                PlaneStride = InPlane,
-                PlaneItemStride = _channels * InPlane,
-                Lanes = TensorMemory.Floats(lanes),
-                LaneItemStride = Tiles * width,
-            }, toLanes);
-        }
-
-        GC.KeepAlive(planes);
-        GC.KeepAlive(lanes);
+        Transfer(_rows.Input, _columns.Input, offsets, planes, lanes, itemDimension: 0, laneItemStride: Tiles * width, toLanes);
     }
 
-    private void TransferFilter(Tensor planes, Tensor lanes, int channel, int channels, bool toLanes)
+    // Planes (O, channels, kh, kw).
+    private void TransferFilter(Tensor planes, Tensor lanes, bool toLanes)
     {
+        var channels = planes.size(1);
         var offsets = Offsets(_rows.Filter.Rows, _columns.Filter.Rows, (p, q) =>
         {
             var (phaseRow, row) = (p / _rows.Products, p % _rows.Products);
             var (phaseColumn, column) = (q / _columns.Products, q % _columns.Products);
-            return (((long)(row * _columns.Products + column) * Phases + phaseRow * _columns.Phases + phaseColumn) * channels) * _outChannels;
+            return ((row * _columns.Products + column) * Phases + phaseRow * _columns.Phases + phaseColumn) * channels * _outChannels;
         });
-        fixed (long* table = offsets)
-        {
-            Transfer(new LaneTransfer
-            {
-                Transform = LaneTransform.Of(_rows.Filter, _columns.Filter, table),
-                Items = channels,
-                Width = _outChannels,
-                Planes = TensorMemory.Floats(planes) + channel * KernelPlane,
-                PlaneStride = _channels * KernelPlane,
-                PlaneItemStride = KernelPlane,
-                Lanes = TensorMemory.Floats(lanes),
-                LaneItemStride = _outChannels,
-            }, toLanes);
-        }
-
-        GC.KeepAlive(planes);
-        GC.KeepAlive(lanes);
+        Transfer(_rows.Filter, _columns.Filter, offsets, planes, lanes, itemDimension: 1, laneItemStride: _outChannels, toLanes);
     }
 
-    private void TransferOutput(Tensor planes, Tensor lanes, int image, int images, bool toLanes)
+    // Planes (images, O, h, w).
+    private void TransferOutput(Tensor planes, Tensor lanes, bool toLanes)
     {
+        var matrix = lanes.size(1) * _outChannels;
         var offsets = Offsets(_rows.Output.Rows, _columns.Output.Rows, (p, q) =>
         {
             var (tileRow, row) = (p / _rows.Products, p % _rows.Products);
             var (tileColumn, column) = (q / _columns.Products, q % _columns.Products);
-            return ((long)(row * _columns.Products + column) * images * Tiles + tileRow * _columns.Tiles + tileColumn) * _outChannels;
+            return (row * _columns.Products + column) * matrix + ((long)tileRow * _columns.Tiles + tileColumn) * _outChannels;
         });
+        Transfer(_rows.Output, _columns.Output, offsets, planes, lanes, itemDimension: 0, laneItemStride: (long)Tiles * _outChannels, toLanes);
+    }
+
+    // Of the planes' first two dimensions one is the items', the other one's neighbours are neighbours in a lane.
+    private static void Transfer(
+        LinearMap rows, LinearMap columns, long[] offsets, Tensor planes, Tensor lanes, int itemDimension, long laneItemStride, bool toLanes)
+    {
         fixed (long* table = offsets)
         {
-            Transfer(new LaneTransfer
+            var transfer = new LaneTransfer
             {
-                Transform = LaneTransform.Of(_rows.Output, _columns.Output, table),
-                Items = images,
-                Width = _outChannels,
-                Planes = TensorMemory.Floats(planes) + image * _outChannels * OutPlane,
-                PlaneStride = OutPlane,
-                PlaneItemStride = _outChannels * OutPlane,
+                Transform = LaneTransform.Of(rows, columns, table),
+                Items = (int)planes.size(itemDimension),
+                Width = (int)planes.size(1 - itemDimension),
+                Planes = TensorMemory.Floats(planes),
+                PlaneStride = planes.stride(1 - itemDimension),
+                PlaneItemStride = planes.stride(itemDimension),
                 Lanes = TensorMemory.Floats(lanes),
-                LaneItemStride = (long)Tiles * _outChannels,
-            }, toLanes);
+                LaneItemStride = laneItemStride,
+            };
+            if (toLanes)
+            {
+                LaneTransfer.ToLanes(transfer);
+            }
+            else
+            {
+                LaneTransfer.ToPlanes(transfer);
+            }
         }
 
         GC.KeepAlive(planes);
         GC.KeepAlive(lanes);
-    }
-
-    private static void Transfer(LaneTransfer transfer, bool toLanes)
-    {
-        if (toLanes)
-        {
-            LaneTransfer.ToLanes(transfer);
-        }
-        else
-        {
-            LaneTransfer.ToPlanes(transfer);
-        }
     }
 
     private static (long Phase, long Tile, long Product) Split(int row, WinogradAxis axis) =>
@@ -227,5 +215,38 @@ internal sealed unsafe class WinogradConvolution : IDisposable
         }
 
         return offsets;
+    }
+
+    // At most so many at a time, in pieces of about the same size.
+    private static int Even(int all, long most)
+    {
+        var pieces = (all + Math.Max(most, 1) - 1) / Math.Max(most, 1);
+        return (int)((all + pieces - 1) / pieces);
+    }
+
+    private static IEnumerable<(int First, int Count)> Pieces(int all, int atATime)
+    {
+        for (var first = 0; first < all; first += atATime)
+        {
+            yield return (first, Math.Min(atATime, all - first));
+        }
+    }
+
+    // What one piece's matrices take, and the next one's again.
+    private sealed class Memory(WinogradConvolution owner, int images, int channels)
+    {
+        private readonly Tensor
+            _m = empty([owner.Products, (long)images * owner.Tiles, owner._outChannels], ScalarType.Float32),
+            _v = empty([owner.Products, (long)images * owner.Tiles, (long)owner.Phases * channels], ScalarType.Float32),
+            _u = empty([owner.Products, (long)owner.Phases * channels, owner._outChannels], ScalarType.Float32);
+
+        public Tensor M(int images) => First(_m, (long)images * owner.Tiles, owner._outChannels);
+
+        public Tensor V(int images, int channels) => First(_v, (long)images * owner.Tiles, (long)owner.Phases * channels);
+
+        public Tensor U(int channels) => First(_u, (long)owner.Phases * channels, owner._outChannels);
+
+        private static Tensor First(Tensor memory, long rows, long columns) =>
+            memory.view(-1).narrow(0, 0, memory.size(0) * rows * columns).view(memory.size(0), rows, columns);
     }
 }

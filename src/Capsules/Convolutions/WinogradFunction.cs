@@ -3,19 +3,19 @@ using static TorchSharp.torch;
 namespace Capsules;
 
 /// <summary>The node of the autograd graph around <see cref="WinogradConvolution"/>.</summary>
-/// <remarks>Arguments: input (B, C, H, W), weight (O, C, kh, kw), geometry.</remarks>
+/// <remarks>Arguments: input (B, C, H, W) and weight (O, C, kh, kw), both float32 or both bfloat16, geometry.</remarks>
 internal sealed class WinogradFunction : autograd.SingleTensorFunction<WinogradFunction>
 {
     private const string Geometry = "geometry";
 
     public override string Name => "CapsulesWinogradConvolution";
 
-    /// <summary>Convolves without bias.</summary>
+    /// <summary>Convolves without bias, to float32.</summary>
     public static Tensor Convolve(Tensor input, Tensor weight, ConvolutionGeometry geometry)
     {
         using var scope = NewDisposeScope();
         var output = is_grad_enabled() && (input.requires_grad || weight.requires_grad)
-            ? apply(input, weight, geometry)
+            ? apply(GuardedBackward.Argument(input), GuardedBackward.Argument(weight), geometry)
             : Forward(input, weight, geometry);
         return output.MoveToOuterDisposeScope();
     }

@@ -109,7 +109,7 @@ internal static class FusedDynamicRouting
             return FusedRoutingCall.Forward(inputs, options, out _, save: false).MoveToOuterDisposeScope();
         }
 
-        return FusedRoutingFunction.apply([.. inputs, options]).MoveToOuterDisposeScope();
+        return FusedRoutingFunction.apply([.. inputs.Select(GuardedBackward.Argument), options]).MoveToOuterDisposeScope();
     }
 
     private static IEnumerable<(string Name, Tensor Tensor)> Named(Tensor u, Tensor weight, Tensor? bias, Tensor? logits)

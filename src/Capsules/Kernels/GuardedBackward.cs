@@ -49,6 +49,12 @@ internal static class GuardedBackward
     }
 
     /// <summary>
+    /// A tensor as the argument of a custom function. Of a gradient that comes straight to a parameter the engine makes a copy while
+    /// a wrapper holds it; through a view it comes as a tensor of its own on the same memory, which is taken as it is.
+    /// </summary>
+    public static Tensor Argument(Tensor tensor) => tensor.requires_grad && tensor.is_leaf ? tensor.view(tensor.shape) : tensor;
+
+    /// <summary>
     /// Lets go of what the last call on this thread returned, which the engine has taken by now: for whoever knows that backward has
     /// ended. As large as a layer's input and weights, it would otherwise stay until the next one.
     /// </summary>

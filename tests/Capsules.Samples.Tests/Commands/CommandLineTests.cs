@@ -24,6 +24,8 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("train --model capsnte", "There is no model 'capsnte'. Did you mean 'capsnet'? Known: ")]
     [InlineData("train --model cnn --preset official", "--preset means nothing to --model cnn. Leave it out.")]
     [InlineData("train --model efficient --routing-iterations 2", "--routing-iterations means nothing to --model efficient. Leave it out.")]
+    [InlineData("train --model matrix --reconstruction-weight 1", "--reconstruction-weight means nothing to --model matrix. Leave it out.")]
+    [InlineData("train --weight-decay -1", "--weight-decay must be at least 0, but is -1.")]
     [InlineData("train --augmentation flip", "--augmentation must be shift, efficient or none, but is flip.")]
     [InlineData("info --model lenet", "There is no model 'lenet'. Known: ")]
     [InlineData("train --precision half", "--precision must be float32, bfloat16 or auto, but is half.")]
@@ -152,24 +154,30 @@ public sealed class CommandLineTests : IDisposable
     [Theory]
     [InlineData("capsnet")]
     [InlineData("efficient")]
-    public async Task TrainAndEvaluate_BuiltInDigits_WorkTogether(string model)
+    public async Task TrainAndEvaluate_FewDigits_WorkTogether(string model)
     {
+        using var data = new TemporaryFolder();
+        using (var digits = SmallDigits.Create(size: 28))
+        {
+            SmallDigits.WriteMnist(data.Path, digits);
+        }
+
         string[] further = model == "capsnet" ? ["--precision", "auto"] : [];      // the other networks compute in float32 alone
         var (code, output, error) = await Run(
-            ["train", "--model", model, "--dataset", "builtin", "--images", "40", "--epochs", "1", "--batch-size", "20", "--validation", "20",
-                "--profile", .. further, "--output", _folder.Path]);
+            ["train", "--model", model, "--dataset", "mnist", "--data", data.Path, "--images", "40", "--epochs", "1", "--batch-size", "20",
+                "--validation", "20", "--profile", .. further, "--output", _folder.Path]);
         error.Should().BeEmpty();
         code.Should().Be(0);
-        output.Should().Contain("test error").And.NotContain("0.25 %", "the paper's figure is for MNIST");
+        output.Should().Contain("test error").And.NotContain("0.25 %", "the paper's figure is for the original MNIST");
         output.Contains("precision: ", StringComparison.Ordinal).Should().Be(model == "capsnet");
         output.Should().Contain("profile: none, for the run had no more than 3 steps");
 
         var run = Directory.GetDirectories(_folder.Path).Single();
         File.Exists(Path.Combine(run, "reconstructions.png")).Should().BeTrue();
         File.ReadAllText(Path.Combine(run, "log.txt")).Should().Contain("epoch 1/1").And.Contain("test error: ").And.NotContain("paper:");
-        var (again, evaluation, _) = await Run("evaluate", run);
+        var (again, evaluation, _) = await Run("evaluate", run, "--data", data.Path);
         again.Should().Be(0);
-        var wrong = System.Text.RegularExpressions.Regex.Match(File.ReadAllText(Path.Combine(run, "log.txt")), @"\d+ of 2000 wrong").Value;
+        var wrong = System.Text.RegularExpressions.Regex.Match(File.ReadAllText(Path.Combine(run, "log.txt")), @"\d+ of 20 wrong").Value;
         wrong.Should().NotBeEmpty();
         evaluation.Should().Contain(wrong, "evaluate finds what train found").And.Contain("images/s");
 
@@ -181,15 +189,21 @@ public sealed class CommandLineTests : IDisposable
         var (refused, _, reason) = await Run("predict", run, Path.Combine(run, "log.txt"));
         refused.Should().Be(1);
         reason.Should().Contain("log.txt is not a picture that can be read.");
-        run.Should().EndWith($"-builtin-{model}");
+        run.Should().EndWith($"-mnist-{model}");
     }
 
     [Fact]
     public async Task QuickStart_Shortened_TrainsReportsAndSaysWhatIsNext()
     {
+        using var data = new TemporaryFolder();
+        using (var digits = SmallDigits.Create(size: 28))
+        {
+            SmallDigits.WriteMnist(data.Path, digits);
+        }
+
         var output = new TestOutput();
-        var code = await QuickStart.RunAsync(output.Console, QuickStart.Options with { Dataset = "builtin", ImagesPerEpoch = 20, BatchSize = 10 },
-            data: null, _folder.Path, "cpu", threads: 0, TestContext.Current.CancellationToken);
+        var code = await QuickStart.RunAsync(output.Console, QuickStart.Options with { Dataset = "mnist", ImagesPerEpoch = 20, BatchSize = 10 },
+            data.Path, _folder.Path, "cpu", threads: 0, TestContext.Current.CancellationToken);
         code.Should().Be(0);
         output.Text.Should().Contain("test accuracy").And.Contain("reconstructions.png").And.Contain("What to try next");
     }

@@ -84,6 +84,41 @@ public class NetworkCatalogTests
         }
     }
 
+    // Twenty digits, two of each class, by heart: the network, its loss and the optimiser of its recipe fit together.
+    [Theory]
+    [InlineData("matrix", 40)]
+    [InlineData("inverted", 20)]
+    public void Network_FewImages_AreLearned(string name, int steps)
+    {
+        using var scope = NewDisposeScope();
+        using var dataset = SmallDigits.Create(train: 20, size: 28);
+        manual_seed(1);
+        var recipe = NetworkCatalog.Get(name).Recipe;
+        using var network = NetworkCatalog.Get(name).Make(recipe, new ImageShape(1, 17, 17), 10);
+        using var optimizer = recipe.Optimizer.Make(network.parameters(), recipe);
+        var images = nn.functional.interpolate(dataset.Train.Images.to(float32).div(255), size: [17, 17], mode: InterpolationMode.Area);
+        for (var step = 0; step < steps; step++)
+        {
+            using var inner = NewDisposeScope();
+            network.EpochsBehind = (double)step / steps;
+            optimizer.zero_grad();
+            network.Loss(network.call(images), dataset.Train.Labels).backward();
+            optimizer.step();
+        }
+
+        network.Scores(network.call(images)).argmax(1).eq(dataset.Train.Labels).sum().item<long>().Should().BeGreaterThanOrEqualTo(18);
+    }
+
+    [Theory]
+    [InlineData("matrix")]
+    [InlineData("inverted")]
+    public void Network_NoIterations_SaysThatItNeedsOne(string name)
+    {
+        var kind = NetworkCatalog.Get(name);
+        ((Action)(() => kind.Make(kind.Recipe with { RoutingIterations = 0 }, new ImageShape(1, 28, 28), 10))).Should().Throw<UserException>()
+            .WithMessage($"--model {name} needs at least 1 of --routing-iterations.");
+    }
+
     [Fact]
     public void NetworkCatalog_UnknownName_SaysWhatThereIs() =>
         ((Action)(() => NetworkCatalog.Get("capsnte"))).Should().Throw<UserException>()

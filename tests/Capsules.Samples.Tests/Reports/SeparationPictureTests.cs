@@ -46,15 +46,18 @@ public sealed class SeparationPictureTests : IDisposable
     [Fact]
     public void SeparationPicture_PairsRightAndWrong_HasThreeParts()
     {
-        using var single = TestRun.Inspect(_folder.Path, test: 6);
-        var labels = tensor([0L, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 5], [6, 2]);
-        var split = new ImageSplit(single.Dataset.Test.Images, labels);
-        using var pairs = new Inspection(single.Console, single.Checkpoint, single.Network,
-            new ImageDataset("pairs", "made here", single.Dataset.ClassNames, split, split), CPU, _folder.Path);
+        using var digits = SmallDigits.Create(10, 10, size: 28);
+        var test = new PairSplit(digits.Test.Images, digits.Test.Labels, 4, false, 0);
+        var dataset = new ImageDataset("pairs", "made here", digits.ClassNames, test, test);
+        var checkpoint = new Checkpoint(TestRun.Options, DatasetFacts.Of(dataset), new TrainingState());
+        using var network = checkpoint.MakeNetwork();
+        network.eval();
+        var pairs = new Inspection(new TestOutput().Console, checkpoint, network, dataset, CPU, _folder.Path);
         pairs.HasPairs.Should().BeTrue();
         var right = SeparationPicture.Of(pairs, [0, 1], []);
         var both = SeparationPicture.Of(pairs, [0, 1], [2, 3, 4]);
         var wrong = SeparationPicture.Of(pairs, [], [2, 3, 4]);
         both.Height.Should().BeGreaterThan(right.Height).And.BeGreaterThan(wrong.Height);
+        pairs.Take(3).Labels.shape.Should().Equal(1, 2);
     }
 }

@@ -13,7 +13,7 @@ internal static class TestRun
     public static Inspection Inspect(string folder, IAnsiConsole? console = null, int test = 20, string model = "efficient", double reconstruction = 1)
     {
         manual_seed(7);
-        var dataset = SmallDigits.Create(10, test);
+        var dataset = SmallDigits.Create(10, test, size: 28);
         var checkpoint = new Checkpoint(Options with { Model = model, ReconstructionWeight = reconstruction }, DatasetFacts.Of(dataset), new TrainingState());
         var network = checkpoint.MakeNetwork();
         network.eval();
@@ -30,12 +30,7 @@ internal static class TestRun
         using var optimizer = optim.Adam(inspection.Network.parameters());
         var checkpoint = inspection.Checkpoint with { Dataset = inspection.Checkpoint.Dataset with { Name = Mnist.Name } };
         checkpoint.Save(Path.Combine(folder, "last.ckpt"), inspection.Network, optimizer);
-        foreach (var (part, split) in (ReadOnlySpan<(string, ImageSplit)>)[("train", inspection.Dataset.Train), ("t10k", inspection.Dataset.Test)])
-        {
-            var labels = split.Labels.data<long>().Select(label => (byte)label).ToArray();
-            File.WriteAllBytes(Path.Combine(folder, $"{part}-images-idx3-ubyte"), IdxBytes.Of([(uint)split.Count, 28, 28], split.Images.bytes.ToArray()));
-            File.WriteAllBytes(Path.Combine(folder, $"{part}-labels-idx1-ubyte"), IdxBytes.Labels(labels));
-        }
+        SmallDigits.WriteMnist(folder, inspection.Dataset);
     }
 
     /// <summary>Runs a command line of the program in this process with its output caught.</summary>

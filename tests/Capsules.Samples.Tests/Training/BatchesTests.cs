@@ -32,7 +32,7 @@ public class BatchesTests
     public void Take_Indices_GivesThoseImagesInZeroToOne()
     {
         using var scope = NewDisposeScope();
-        using var dataset = SmallDigits.Create(10, 10);
+        using var dataset = SmallDigits.Create(10, 10, size: 28);
         var (images, labels) = Batches.Take(dataset.Train, [7, 2], CPU);
         images.dtype.Should().Be(ScalarType.Float32);
         images.shape.Should().Equal(2, 1, 28, 28);

@@ -70,7 +70,7 @@ public sealed class CheckpointTests : IDisposable
     [Fact]
     public void Checkpoint_OfAnotherDataset_IsRefused()
     {
-        using var digits = SmallDigits.Create(10, 10);
+        using var digits = SmallDigits.Create(10, 10, size: 28);
         ((Action)(() => _checkpoint.Dataset.RequireKind(digits))).Should().Throw<UserException>()
             .WithMessage("The checkpoint was trained on builtin (17 x 17, 2 classes), but builtin has 28 x 28 and 10 classes. Give the dataset that fits with --dataset.");
     }

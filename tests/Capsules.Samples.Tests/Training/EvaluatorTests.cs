@@ -12,7 +12,7 @@ public class EvaluatorTests
         manual_seed(2);
         using var scope = NewDisposeScope();
         using var dataset = SmallDigits.Create(10, 123);
-        using var network = new CapsNet(new ImageShape(1, 28, 28), 10);
+        using var network = new CapsNet(new ImageShape(1, SmallDigits.LeastSize, SmallDigits.LeastSize), 10);
         var result = Evaluator.Run(network, dataset.Test, Batches.InOrder(123), CPU, cancellation: TestContext.Current.CancellationToken);
 
         var (images, labels) = Batches.Take(dataset.Test, Batches.InOrder(123), CPU);
@@ -22,5 +22,8 @@ public class EvaluatorTests
         result.Loss.Should().BeApproximately(F.margin_loss(lengths, labels).item<float>(), 1e-5);
         (result.Accuracy + result.Error).Should().BeApproximately(1, 1e-12);
         network.training.Should().BeTrue("evaluation leaves the mode as it was");
+        var stopped = () => Evaluator.Run(network, dataset.Test, Batches.InOrder(123), CPU, cancellation: new CancellationToken(canceled: true));
+        stopped.Should().Throw<OperationCanceledException>();
+        network.training.Should().BeTrue("a stopped one too");
     }
 }

@@ -37,6 +37,53 @@ public class MixedPrecisionTests
         }
     }
 
+    // Operands and upstream gradient in bfloat16, all sums exact, each result rounded once.
+    [Theory]
+    [InlineData(ConvolutionKernel.Winograd, false)]
+    [InlineData(ConvolutionKernel.Winograd, true)]
+    [InlineData(ConvolutionKernel.Unfold, false)]
+    [InlineData(ConvolutionKernel.Unfold, true)]
+    [InlineData(ConvolutionKernel.Reference, false)]
+    public void Conv2d_BFloat16Tensors_EveryKernelRoundsOnce(ConvolutionKernel kernel, bool float32Weights)
+    {
+        using var scope = NewDisposeScope();
+        var (x, w) = (randn(3, 18, 9, 9).to(bfloat16).requires_grad_(), randn(5, 18, 3, 3).mul(0.1).to(bfloat16).detach());
+        var weight = (float32Weights ? w.to(float32) : w.alias()).detach().requires_grad_();
+        var y = F.conv2d(x, weight, kernel: kernel, computeDtype: bfloat16);
+        var upstream = randn(y.shape).to(bfloat16);
+        y.dtype.Should().Be(bfloat16);
+        y.backward([upstream]);
+        var (xd, wd) = (x.detach().to(float64).requires_grad_(), w.to(float64).requires_grad_());
+        var exact = nn.functional.conv2d(xd, wd);
+        exact.backward([upstream.to(float64)]);
+        foreach (var (actual, expected) in (List<(Tensor, Tensor)>)[(y, exact), (x.grad!, xd.grad!), (weight.grad!, wd.grad!)])
+        {
+            // Half a unit in the last of 8 bits, and what float32 and minimal filtering add where terms cancel.
+            var difference = (actual.detach().to(float64) - expected.detach()).abs();
+            difference.sub(expected.detach().abs() / 256).max().item<double>().Should().BeLessThan(1e-4 * expected.abs().max().item<double>());
+        }
+
+        x.grad!.dtype.Should().Be(bfloat16);
+        weight.grad!.dtype.Should().Be(weight.dtype);
+    }
+
+    [Theory]
+    [InlineData(ConvolutionKernel.Winograd)]
+    [InlineData(ConvolutionKernel.Unfold)]
+    public void Conv2d_ComputeInBFloat16_IsDifferentiableTwice(ConvolutionKernel kernel)
+    {
+        using var scope = NewDisposeScope();
+        var (x, w, b) = (randn(2, 3, 9, 9).requires_grad_(), randn(4, 3, 3, 3).requires_grad_(), randn(4).requires_grad_());
+        Tensor Second(Func<Tensor> output)
+        {
+            var first = autograd.grad([output().square().sum()], [x], create_graph: true, retain_graph: true)[0];
+            return autograd.grad([first.square().sum()], [w])[0];
+        }
+
+        var (second, exact) = (Second(() => F.conv2d(x, w, b, relu: true, kernel: kernel, computeDtype: bfloat16)), Second(() => nn.functional.conv2d(x, w, b).relu()));
+        (second - exact).norm().item<float>().Should().BeLessThan(0.02f * exact.norm().item<float>());
+    }
+
     [Fact]
     public void PrimaryCapsule_ComputeInBFloat16_IsCloseToFloat32AndTakesBothDtypes()
     {

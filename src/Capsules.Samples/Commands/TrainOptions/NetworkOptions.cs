@@ -8,7 +8,7 @@ internal sealed class NetworkOptions : OptionGroup
     private const string Official = "official";
 
     private readonly Option<string> _model;
-    private readonly Option<int> _iterations;
+    private readonly Option<int?> _iterations;
     private readonly Option<double?> _reconstruction;
     private readonly Option<string> _preset;
 
@@ -17,8 +17,10 @@ internal sealed class NetworkOptions : OptionGroup
         _model = Add(CommonOptions.Model());
         _preset = Add(CommonOptions.Among(
             New("--preset", "Follow the text of the paper or its authors' official code: paper or official.", "paper"), "paper", Official));
-        _iterations = Add(CommonOptions.AtLeast(
-            New("--routing-iterations", "Iterations of dynamic routing; 0 couples uniformly.", Defaults.RoutingIterations), 0));
+        _iterations = Add(CommonOptions.Valid(
+            OfModel<int?>("--routing-iterations", "Iterations of the routing; 0, with --model capsnet, couples uniformly.",
+                recipe => recipe.RoutingIterations),
+            count => count >= 0, "at least 0"));
         _reconstruction = Add(CommonOptions.Valid(
             OfModel<double?>("--reconstruction-weight", "The weight of the sum of squared reconstruction errors; 0 leaves the decoder out.",
                 recipe => recipe.ReconstructionWeight),
@@ -32,7 +34,7 @@ internal sealed class NetworkOptions : OptionGroup
     public override TrainingOptions Apply(ParseResult result, TrainingOptions recipe) => recipe with
     {
         Preset = result.GetValue(_preset) == Official ? Preset.OfficialCode : Preset.Paper,
-        RoutingIterations = result.GetValue(_iterations),
+        RoutingIterations = result.GetValue(_iterations) ?? recipe.RoutingIterations,
         ReconstructionWeight = result.GetValue(_reconstruction) ?? recipe.ReconstructionWeight,
     };
 }

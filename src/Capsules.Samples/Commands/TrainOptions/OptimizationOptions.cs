@@ -38,7 +38,7 @@ internal sealed class OptimizationOptions : OptionGroup
             Description = "adam, with weight decay as an L2 penalty, or adamw, with decoupled weight decay. [default: adam]",
         }));
         _weightDecay = Add(CommonOptions.Valid(
-            new Option<double?>("--weight-decay") { Description = "The optimizer's weight decay, on all parameters. [default: 0; with --optimizer adamw 0.01]" },
+            OfModel<double?>("--weight-decay", "The optimizer's weight decay, on all parameters.", recipe => recipe.WeightDecay ?? 0, "with --optimizer adamw 0.01"),
             decay => decay >= 0 && double.IsFinite(decay.Value), "at least 0"));
         _clip = Add(CommonOptions.Valid(
             new Option<double?>("--clip-gradients") { Description = "Scale gradients down where their norm over all parameters exceeds this. [default: no clipping]" },

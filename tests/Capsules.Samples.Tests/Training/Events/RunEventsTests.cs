@@ -42,7 +42,7 @@ public class RunEventsTests
         }
 
         var picture = Events(folder).Last(happening => happening.Summary.Value[0].Tag == "epoch/reconstructions").Summary.Value[0].Image;
-        (picture.Width, picture.Height).Should().Be((28 * 2, 28 * 2), "of two held-out images, each above its reconstruction");
+        (picture.Width, picture.Height).Should().Be((17 * 2, 17 * 2), "of two held-out images, each above its reconstruction");
         using var bitmap = SkiaSharp.SKBitmap.Decode(picture.EncodedImageString.ToByteArray());
         (bitmap.Width, bitmap.Height).Should().Be((picture.Width, picture.Height));
     }

@@ -1,0 +1,44 @@
+using System.Runtime.InteropServices;
+using static TorchSharp.torch;
+
+namespace Capsules;
+
+/// <summary>Products of many matrices into memory that is already there, which TorchSharp does not bind.</summary>
+internal static unsafe class BatchProduct
+{
+    // aoti_torch_cpu_baddbmm_out(out, self, batch1, batch2, beta, alpha) of libtorch's C interface: out = beta self + alpha batch1 batch2.
+    private static readonly delegate* unmanaged[Cdecl]<nint, nint, nint, nint, double, double, int> Native = Find();
+
+    /// <summary>result = a b, or result += a b.</summary>
+    /// <param name="result">(n, r, c), contiguous, on the CPU.</param>
+    /// <param name="a">(n, r, k).</param>
+    /// <param name="b">(n, k, c).</param>
+    /// <param name="add">Whether the product is added to what is there.</param>
+    /// <exception cref="InvalidOperationException">libtorch refused; it wrote the reason to standard error.</exception>
+    public static void Store(Tensor result, Tensor a, Tensor b, bool add)
+    {
+        if (Native == null)
+        {
+            // A libtorch without the entry point.
+            using var product = a.bmm(b);
+            using Scalar one = 1;
+            _ = add ? result.add_(product, one) : result.copy_(product);
+            return;
+        }
+
+        var code = Native(result.Handle, result.Handle, a.Handle, b.Handle, add ? 1 : 0, 1);
+        GC.KeepAlive(result);
+        GC.KeepAlive(a);
+        GC.KeepAlive(b);
+        if (code != 0)
+        {
+            throw new InvalidOperationException("libtorch could not multiply matrices; the reason is on standard error.");
+        }
+    }
+
+    private static delegate* unmanaged[Cdecl]<nint, nint, nint, nint, double, double, int> Find() =>
+        NativeLibrary.TryLoad("torch_cpu", typeof(BatchProduct).Assembly, null, out var library)
+        && NativeLibrary.TryGetExport(library, "aoti_torch_cpu_baddbmm_out", out var address)
+            ? (delegate* unmanaged[Cdecl]<nint, nint, nint, nint, double, double, int>)address
+            : null;
+}
