@@ -49,5 +49,7 @@ internal sealed class SmallCapsNet : ImageNetwork
 
     public override Tensor Scores(Tensor output) => output.alias();
 
+    public override Tensor Probabilities(Tensor output) => _recipe.Scores == ScoreKind.Classifier ? output.softmax(1) : output.alias();
+
     public override Tensor Loss(Tensor output, Tensor labels) => _recipe.Loss(output, labels, Progress);
 }

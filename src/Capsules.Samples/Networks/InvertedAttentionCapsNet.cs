@@ -67,5 +67,7 @@ internal sealed class InvertedAttentionCapsNet : ImageNetwork
 
     public override Tensor Scores(Tensor logits) => logits.alias();
 
+    public override Tensor Probabilities(Tensor logits) => logits.softmax(1);
+
     public override Tensor Loss(Tensor logits, Tensor labels) => F.capsule_cross_entropy(logits, labels);
 }

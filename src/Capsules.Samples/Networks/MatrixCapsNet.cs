@@ -71,6 +71,8 @@ internal sealed class MatrixCapsNet : ImageNetwork
 
     public override Tensor Scores(Tensor activations) => activations.alias();
 
+    public override Tensor Probabilities(Tensor activations) => activations.alias();
+
     public override Tensor Loss(Tensor activations, Tensor labels) =>
         F.spread_loss(activations, labels, SpreadLoss.LinearMargin(EpochsBehind / EpochsOfMargin));
 }
