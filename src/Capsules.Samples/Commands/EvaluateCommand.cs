@@ -8,7 +8,12 @@ internal static class EvaluateCommand
 {
     public static Command Create()
     {
-        var run = new Argument<string>("run") { Description = "A run folder, of which the best checkpoint is taken, or a checkpoint file." };
+        var runs = new Argument<string[]>("run")
+        {
+            Description = "A run folder, of which the best checkpoint is taken, or a checkpoint file; with --ensemble several, or the folder of train --seeds.",
+            Arity = ArgumentArity.OneOrMore,
+        };
+        var ensemble = new Option<bool>("--ensemble") { Description = "Take the runs together: their scores, which are lengths of class capsules, are summed." };
         var dataset = new Option<string?>("--dataset") { Description = $"The images: {string.Join(", ", DatasetCatalog.Names.Keys)}. [default: those that the run was trained on]" };
         var data = CommonOptions.Data();
         var images = CommonOptions.Valid(new Option<long?>("--images")
@@ -17,10 +22,31 @@ internal static class EvaluateCommand
         }, count => count >= 1, "at least 1");
         var device = CommonOptions.Device();
         var threads = CommonOptions.Threads();
-        var command = new Command("evaluate", "Measure a trained network on the test images.") { run, dataset, data, images, device, threads };
-        command.SetBackgroundAction((result, cancellation) => RunAsync(AnsiConsole.Console, result.GetValue(run)!, result.GetValue(dataset), result.GetValue(data),
-            result.GetValue(images), result.GetValue(device)!, result.GetValue(threads), cancellation));
+        var command = new Command("evaluate", "Measure a trained network on the test images.") { runs, ensemble, dataset, data, images, device, threads };
+        command.SetBackgroundAction((result, cancellation) =>
+        {
+            var (given, name) = (result.GetValue(runs)!, result.GetValue(dataset));
+            var machine = new MachineSettings(result.GetValue(device)!, result.GetValue(threads), result.GetValue(data));
+            if (result.GetValue(ensemble))
+            {
+                return EnsembleEvaluation.RunAsync(AnsiConsole.Console, given, name, result.GetValue(images), machine, cancellation);
+            }
+
+            return given.Length == 1 && !SeedPlan.IsIn(given[0])
+                ? RunAsync(AnsiConsole.Console, given[0], name, machine.Data, result.GetValue(images), machine.Device, machine.Threads, cancellation)
+                : throw new UserException("Several runs are evaluated as one: give --ensemble, or one run.");
+        });
         return command;
+    }
+
+    /// <summary>The addresses of so many test images; of as many as are stored where no number is given.</summary>
+    /// <exception cref="UserException">There are not so many.</exception>
+    public static long[] Addresses(ImageDataset dataset, long? images)
+    {
+        var most = dataset.Test.Count * dataset.Test.Variations;
+        return images > most
+            ? throw new UserException($"--images is {images:N0}, but {dataset.Name} has {most:N0} test images. Give at most as many.")
+            : Batches.InOrder(images ?? dataset.Test.Count);
     }
 
     private static async Task<int> RunAsync(
@@ -40,14 +66,9 @@ internal static class EvaluateCommand
                 console, name ??= checkpoint.Dataset.Name, data, checkpoint.Dataset.OptionsFor(name), cancellation);
             checkpoint.Dataset.RequireKind(dataset);
             console.Say($"{path}, {NetworkCatalog.Get(checkpoint.Options.Model).Title}, epoch {checkpoint.State.History.Count}, on {dataset.Name} ({dataset.Source})");
-            var (test, count, most) = (default(Evaluation), images ?? dataset.Test.Count, dataset.Test.Count * dataset.Test.Variations);
-            if (count > most)
-            {
-                throw new UserException($"--images is {count:N0}, but {dataset.Name} has {most:N0} test images. Give at most as many.");
-            }
-
-            new TrainingDisplay(console).Track("test", count, report => test = Evaluator.Run(
-                network, dataset.Test, Batches.InOrder(count), place, done => report(done, $"{done}/{count} images"), cancellation));
+            var (test, indices) = (default(Evaluation), Addresses(dataset, images));
+            new TrainingDisplay(console).Track("test", indices.Length, report => test = Evaluator.Run(
+                network, dataset.Test, indices, place, done => report(done, $"{done}/{indices.Length} images"), cancellation));
             RunReport.Show(console, _ => { },
             [
                 .. RunReport.Rows(test, NetworkCatalog.Get(checkpoint.Options.Model).PublishedOn(dataset)),

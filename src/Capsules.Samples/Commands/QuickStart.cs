@@ -31,7 +31,7 @@ internal static class QuickStart
         console.Say("The capsule network of \"Dynamic Routing Between Capsules\" (Sabour, Frosst, Hinton 2017) learns to read digits");
         console.Say("in 280 steps of 100 images: two to three minutes on two cores. Ctrl-C saves and stops.");
         console.Say();
-        var code = await TrainingRun.StartAsync(console, options, data, output, device, threads, cancellation: cancellation);
+        var code = await TrainingRun.StartAsync(console, options, output, new MachineSettings(device, threads, data), cancellation: cancellation);
         if (code == 0)
         {
             console.Say();

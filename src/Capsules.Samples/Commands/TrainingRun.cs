@@ -13,32 +13,50 @@ internal static class TrainingRun
     /// <summary>Starts a run.</summary>
     /// <returns>The exit code.</returns>
     public static async Task<int> StartAsync(
-        IAnsiConsole console, TrainingOptions options, string? data, string output, string device, int threads,
-        bool profile = false, string precision = PrecisionChoice.Float32, CancellationToken cancellation = default)
+        IAnsiConsole console, TrainingOptions options, string output, MachineSettings machine,
+        string precision = PrecisionChoice.Float32, CancellationToken cancellation = default)
     {
-        var place = Session.Open(device, threads);
-        options = options with { Precision = PrecisionChoice.Resolve(precision, place, console) };
-        using var dataset = await OpenAsync(console, options.Dataset, data, new DatasetOptions(options.ImageSize, options.Grey), cancellation);
-        options.Check(dataset);
-        var folder = RunFolder.Create(output, $"{dataset.Name}-{options.Model}");
-        return Train(console, dataset, place, folder, profile, display => Trainer.Start(options, dataset, place, folder, display), cancellation);
+        var place = Session.Open(machine.Device, machine.Threads);
+        (options, var dataset) = await PrepareAsync(console, options, place, machine, precision, cancellation);
+        using (dataset)
+        {
+            var folder = RunFolder.Create(output, $"{dataset.Name}-{options.Model}");
+            return Train(console, dataset, place, folder, machine, display => Trainer.Start(options, dataset, place, folder, display), cancellation);
+        }
+    }
+
+    /// <summary>Resolves the options of a new run and opens its dataset, which the caller owns.</summary>
+    public static async Task<(TrainingOptions Options, ImageDataset Dataset)> PrepareAsync(
+        IAnsiConsole console, TrainingOptions options, torch.Device device, MachineSettings machine, string precision, CancellationToken cancellation)
+    {
+        options = options.Resolve() with { Precision = PrecisionChoice.Resolve(precision, device, console) };
+        var dataset = await OpenAsync(console, options.Dataset, machine.Data, new DatasetOptions(options.ImageSize, options.Grey), cancellation);
+        try
+        {
+            options.Check(dataset);
+            return (options, dataset);
+        }
+        catch
+        {
+            dataset.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Goes on with a run.</summary>
     /// <returns>The exit code.</returns>
     public static async Task<int> ResumeAsync(
-        IAnsiConsole console, RunFolder folder, int? epochs, string? data, string device, int threads,
-        bool profile = false, CancellationToken cancellation = default)
+        IAnsiConsole console, RunFolder folder, RunEnd end, MachineSettings machine, CancellationToken cancellation = default)
     {
-        var place = Session.Open(device, threads);
-        var checkpoint = Checkpoint.Describe(folder.Last);
-        if (epochs < checkpoint.State.History.Count)
+        var place = Session.Open(machine.Device, machine.Threads);
+        var (facts, state) = folder.Describe();
+        if (end.Epochs < state.History.Count)
         {
-            throw new UserException($"The run has {checkpoint.State.History.Count} epochs behind it and cannot end after {epochs}. Give a larger --epochs.");
+            throw new UserException($"The run has {state.History.Count} epochs behind it and cannot end after {end.Epochs}. Give a larger --epochs.");
         }
 
-        using var dataset = await OpenAsync(console, checkpoint.Dataset.Name, data, checkpoint.Dataset.OptionsFor(checkpoint.Dataset.Name), cancellation);
-        return Train(console, dataset, place, folder, profile, display => Trainer.Resume(folder, epochs, dataset, place, display), cancellation);
+        using var dataset = await OpenAsync(console, facts.Name, machine.Data, facts.OptionsFor(facts.Name), cancellation);
+        return Train(console, dataset, place, folder, machine, display => Trainer.Resume(folder, end, dataset, place, display), cancellation);
     }
 
     /// <summary>Opens a dataset and says what it is and what is special about it.</summary>
@@ -57,54 +75,54 @@ internal static class TrainingRun
         }, cancellation);
     }
 
-    private static int Train(
-        IAnsiConsole console, ImageDataset dataset, torch.Device device, RunFolder folder, bool profile, Func<TrainingDisplay, Trainer> make, CancellationToken cancellation)
+    /// <summary>Trains in a run folder, from wherever the trainer stands, and closes the run.</summary>
+    /// <param name="console">Where progress is shown.</param>
+    /// <param name="dataset">The dataset.</param>
+    /// <param name="device">Where it computes.</param>
+    /// <param name="folder">The run's folder.</param>
+    /// <param name="machine">How it computes.</param>
+    /// <param name="make">Prepares the trainer, once the folder is held.</param>
+    /// <param name="cancellation">Saves and stops.</param>
+    /// <param name="resumable">The folder that <c>--resume</c> is to be given after a stop. Default: the run's.</param>
+    /// <returns>The exit code.</returns>
+    public static int Train(
+        IAnsiConsole console, ImageDataset dataset, torch.Device device, RunFolder folder, MachineSettings machine, Func<TrainingDisplay, Trainer> make,
+        CancellationToken cancellation, string? resumable = null)
     {
+        using var hold = folder.Hold();
         var display = new TrainingDisplay(console, folder.Log);
         using var trainer = make(display);
-        trainer.Clock = profile ? new StageClock() : null;
+        using var events = new RunEvents(folder.FullPath);
+        (trainer.Events, trainer.SaveEvery, trainer.Clock) = (events, machine.SaveEvery, machine.Profile ? new StageClock() : null);
+        trainer.EpochEnded = () => Draw(folder, dataset, trainer);
         display.Line($"{dataset.Name} ({dataset.Source}): {RunReport.Count(dataset.Train.Count)} training and {RunReport.Count(dataset.Test.Count)} test images, on {ComputeDevice.Describe(device)}");
         display.Line($"run folder: {folder.FullPath}");
+        if (trainer.Options.Select.Warning() is { } warning)
+        {
+            display.Line($"the best checkpoint is {warning}");
+        }
+
         var clock = Stopwatch.StartNew();
         try
         {
             trainer.Run(cancellation);
-            Report(console, dataset, device, folder, trainer, display, clock, cancellation);
+            ClosingReport.Show(console, dataset, device, folder, trainer, display, clock, cancellation);
             return 0;
         }
         catch (OperationCanceledException)
         {
-            display.Line(File.Exists(folder.Last) ? $"Stopped and saved. Go on with: train --resume \"{folder.FullPath}\"" : "Stopped before the first step.");
+            display.Line(File.Exists(folder.Last) ? $"Stopped and saved. Go on with: train --resume \"{resumable ?? folder.FullPath}\"" : "Stopped before the first step.");
             return Interrupted;
         }
     }
 
-    private static void Report(
-        IAnsiConsole console, ImageDataset dataset, torch.Device device, RunFolder folder, Trainer trainer, TrainingDisplay display, Stopwatch clock, CancellationToken cancellation)
+    private static void Draw(RunFolder folder, ImageDataset dataset, Trainer trainer)
     {
-        var last = trainer.Test(cancellation);
-        var paper = NetworkCatalog.Get(trainer.Model).PublishedOn(dataset);
-        var rows = RunReport.Rows(last, paper).ToList();
-        rows.Add(("parameters", RunReport.Count(trainer.Network.parameters().Sum(p => p.numel())),
-            (trainer.Network.HasDecoder ? paper?.ParametersWithDecoder : paper?.Parameters) ?? ""));
-        rows.Add(("epochs", $"{trainer.History.Count}", ""));
-        rows.Add(("training and evaluation", $"{clock.Elapsed:h\\:mm\\:ss}", ""));
-        rows.Add(("inference", $"{last.ImagesPerSecond:f0} images/s", ""));
-        RunReport.Show(console, folder.Log, rows);
-        if (trainer.Clock is { } stages)
+        RunPlots.Write(folder.FullPath, $"{NetworkCatalog.Get(trainer.Options.Model).Title} on {dataset.Name}", trainer.Options, trainer.History,
+            trainer.StepsInEpoch, trainer.Events!.StepLosses);
+        if (trainer.Validation?.Confusion is { } confusion)
         {
-            ProfileReport.Show(console, folder.Log, stages);
-        }
-
-        if (trainer.Network.HasDecoder && dataset.Test.Objects == 1)
-        {
-            ReconstructionSheet.Write(folder.Reconstructions, trainer.Network, dataset.Test, dataset.ClassNames, device);
-            display.Line($"test images beside their reconstructions: {folder.Reconstructions}");
-        }
-
-        if (trainer.BestEpoch != trainer.History.Count)
-        {
-            display.Line($"epoch {trainer.BestEpoch} was best on the held-out images; for its test error: evaluate \"{folder.Best}\"");
+            ConfusionPlot.Write(folder.Confusion, confusion, dataset.ClassNames, trainer.Options.Select.Images());
         }
     }
 }

@@ -24,18 +24,19 @@ internal static class RunReport
     /// <summary>The rows that describe an evaluation on the test images.</summary>
     /// <param name="test">The evaluation.</param>
     /// <param name="paper">What the network's authors report, where it is the original MNIST; else null.</param>
-    public static IEnumerable<(string, string, string)> Rows(Evaluation test, PublishedFigures? paper)
+    /// <param name="of">Of which network, in words that follow "test error". Default: none.</param>
+    public static IEnumerable<(string, string, string)> Rows(Evaluation test, PublishedFigures? paper, string of = "")
     {
         if (test.Objects > 1)
         {
-            yield return ("test error (not all objects right)", $"{test.Error:p2} ({test.Wrong} of {test.Images} wrong)", "");
-            yield return ("all objects right", $"{test.Accuracy:p2}", "");
-            yield return ("at least one right (almost)", $"{1 - (double)test.NoneRight / test.Images:p2}", "");
+            yield return ($"test error (not all objects right){of}", $"{test.Error:p2} ({test.Wrong} of {test.Images} wrong)", "");
+            yield return ($"all objects right{of}", $"{test.Accuracy:p2}", "");
+            yield return ($"at least one right (almost){of}", $"{1 - (double)test.NoneRight / test.Images:p2}", "");
             yield break;
         }
 
-        yield return ("test error", $"{test.Error:p2} ({test.Wrong} of {test.Images} wrong)", paper?.Error ?? "");
-        yield return ("test accuracy", $"{test.Accuracy:p2}", paper?.Accuracy ?? "");
+        yield return ($"test error{of}", $"{test.Error:p2} ({test.Wrong} of {test.Images} wrong)", paper?.Error ?? "");
+        yield return ($"test accuracy{of}", $"{test.Accuracy:p2}", paper?.Accuracy ?? "");
     }
 
     /// <summary>A count with thousands separated.</summary>

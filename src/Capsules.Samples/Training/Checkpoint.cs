@@ -22,7 +22,7 @@ internal sealed record Checkpoint(TrainingOptions Options, DatasetFacts Dataset,
 
     /// <summary>Writes the checkpoint.</summary>
     /// <exception cref="UserException">The file cannot be written.</exception>
-    public void Save(string path, ImageNetwork network, Adam optimizer)
+    public void Save(string path, ImageNetwork network, OptimizerHelper optimizer)
     {
         var (model, state) = (Bytes(stream => network.save(stream)), Bytes(stream =>
         {
@@ -48,14 +48,14 @@ internal sealed record Checkpoint(TrainingOptions Options, DatasetFacts Dataset,
     /// <param name="device">Where the network goes.</param>
     /// <returns>The checkpoint, its network, and how to give an optimizer over the network's parameters its state.</returns>
     /// <exception cref="UserException">The file is missing, damaged, or no checkpoint.</exception>
-    public static (Checkpoint Checkpoint, ImageNetwork Network, Action<Adam> Restore) Load(string path, Device device) => Read(path, (zip, contents) =>
+    public static (Checkpoint Checkpoint, ImageNetwork Network, Action<OptimizerHelper> Restore) Load(string path, Device device) => Read(path, (zip, contents) =>
     {
         var model = Checked(Take(zip, Model), contents.ModelSha256, Model);
         var optimizer = Checked(Take(zip, Optimizer), contents.OptimizerSha256, Optimizer);
         var network = contents.Checkpoint.MakeNetwork();
         network.load(new MemoryStream(model));
         network.to(device);
-        return (contents.Checkpoint, network, (Action<Adam>)(target => Restore(target, optimizer)));
+        return (contents.Checkpoint, network, (Action<OptimizerHelper>)(target => Restore(target, optimizer)));
     });
 
     private static T Read<T>(string path, Func<ZipArchive, Contents, T> read)
@@ -84,7 +84,7 @@ internal sealed record Checkpoint(TrainingOptions Options, DatasetFacts Dataset,
         }
     }
 
-    private static void Restore(Adam optimizer, byte[] state)
+    private static void Restore(OptimizerHelper optimizer, byte[] state)
     {
         using var reader = new BinaryReader(new MemoryStream(state));
         optimizer.load_state_dict(reader);

@@ -13,6 +13,9 @@ namespace Capsules.Samples;
 /// <param name="Objects">How many objects an image shows; it is right when all are.</param>
 internal readonly record struct Evaluation(long Images, long Wrong, double Loss, double ImagesPerSecond, long NoneRight = 0, int Objects = 1)
 {
+    /// <summary>Which classes were read as which.</summary>
+    public ConfusionMatrix? Confusion { get; init; }
+
     public double Accuracy => 1 - (double)Wrong / Images;
 
     public double Error => (double)Wrong / Images;
@@ -37,6 +40,7 @@ internal static class Evaluator
         network.eval();
         using var inference = inference_mode();
         var (hits, loss, clock) = (default(Hits), 0.0, Stopwatch.StartNew());
+        ConfusionMatrix? confusion = null;
         try
         {
             for (var start = 0; start < indices.Length; start += BatchSize)
@@ -46,8 +50,14 @@ internal static class Evaluator
                 var batch = indices.AsSpan(start, Math.Min(BatchSize, indices.Length - start));
                 var (images, labels) = Batches.Take(split, batch, device);
                 var output = network.call(images);
-                var now = Hits.Count(network.Scores(output), labels);
+                var scores = network.Scores(output);
+                var now = Hits.Count(scores, labels);
                 hits = new Hits(hits.All + now.All, hits.Some + now.Some);
+                if (split.Objects == 1)
+                {
+                    (confusion ??= new ConfusionMatrix((int)scores.size(1))).Add(labels, scores.argmax(1));
+                }
+
                 loss += network.Loss(output, labels).item<float>() * (double)batch.Length;
                 progress?.Invoke(start + batch.Length);
             }
@@ -59,6 +69,9 @@ internal static class Evaluator
 
         return new Evaluation(
             indices.Length, indices.Length - hits.All, loss / indices.Length, indices.Length / clock.Elapsed.TotalSeconds,
-            indices.Length - hits.Some, split.Objects);
+            indices.Length - hits.Some, split.Objects)
+        {
+            Confusion = confusion,
+        };
     }
 }

@@ -14,7 +14,7 @@ internal sealed class Trainer : IDisposable
     private readonly RunFolder _folder;
     private readonly TrainingDisplay _display;
     private readonly TrainingState _state;
-    private readonly Adam _optimizer;
+    private readonly OptimizerHelper _optimizer;
     private readonly ReconstructionLoss _reconstructionLoss;
     private readonly DatasetFacts _facts;
     private readonly long[] _heldOut, _training;
@@ -24,7 +24,7 @@ internal sealed class Trainer : IDisposable
         TrainingOptions options, ImageDataset dataset, Device device, RunFolder folder, TrainingDisplay display, TrainingState state, ImageNetwork network)
     {
         (_options, _dataset, _device, _folder, _display, _state, Network) = (options, dataset, device, folder, display, state, network);
-        _optimizer = new FusedAdam(network.parameters(), options.LearningRate, weightDecay: options.WeightDecay);
+        _optimizer = options.Optimizer.Make(network.parameters(), options);
         _reconstructionLoss = new ReconstructionLoss(options.ReconstructionWeight);
         _facts = DatasetFacts.Of(dataset);
         (_heldOut, _training) = Batches.HoldOut(dataset.Train.Count, options.Validation, options.Seed);
@@ -36,11 +36,23 @@ internal sealed class Trainer : IDisposable
     /// <summary>The network under training.</summary>
     public ImageNetwork Network { get; }
 
-    /// <summary>The network's name in <see cref="NetworkCatalog"/>.</summary>
-    public string Model => _options.Model;
-
     /// <summary>Measures where the time of steps goes; null (the default) for no measuring.</summary>
     public StageClock? Clock { get; set; }
+
+    /// <summary>Steps of an epoch may take so long before the run saves itself in between. Default: 5 minutes.</summary>
+    public TimeSpan SaveEvery { get; set; } = new MachineSettings().SaveEvery;
+
+    /// <summary>Hears of steps and epochs for TensorBoard; null (the default) for no event file. The caller owns it.</summary>
+    public RunEvents? Events { get; set; }
+
+    /// <summary>Called when an epoch is closed and saved. Default: nothing.</summary>
+    public Action? EpochEnded { get; set; }
+
+    /// <summary>The run's options.</summary>
+    public TrainingOptions Options => _options;
+
+    /// <summary>The last evaluation on the images that checkpoints are chosen by; null before the first, or where there are none.</summary>
+    public Evaluation? Validation { get; private set; }
 
     /// <summary>Finished epochs.</summary>
     public IReadOnlyList<EpochResult> History => _state.History;
@@ -48,9 +60,12 @@ internal sealed class Trainer : IDisposable
     /// <summary>The epoch of the best checkpoint.</summary>
     public int BestEpoch => _state.BestEpoch;
 
+    private long StepsDone => (long)_state.History.Count * StepsInEpoch + _state.StepInEpoch;
+
     private long ImagesInEpoch => Math.Min(_options.ImagesPerEpoch ?? long.MaxValue, _training.Length);
 
-    private int StepsInEpoch => (int)((ImagesInEpoch + _options.BatchSize - 1) / _options.BatchSize);
+    /// <summary>Steps in an epoch.</summary>
+    public int StepsInEpoch => (int)((ImagesInEpoch + _options.BatchSize - 1) / _options.BatchSize);
 
     /// <summary>Prepares a new run.</summary>
     public static Trainer Start(TrainingOptions options, ImageDataset dataset, Device device, RunFolder folder, TrainingDisplay display)
@@ -61,18 +76,24 @@ internal sealed class Trainer : IDisposable
         return new Trainer(options, dataset, device, folder, display, new TrainingState(), network);
     }
 
-    /// <summary>Prepares to go on with a run.</summary>
+    /// <summary>Prepares to go on with a run, or to start it again where it did not come to a checkpoint.</summary>
     /// <param name="folder">Its folder.</param>
-    /// <param name="epochs">How many epochs it is to have in all; null for as many as it was started with.</param>
+    /// <param name="end">When it is to end, where that is not as it was started.</param>
     /// <param name="dataset">The dataset, which must be the one that it was trained on.</param>
     /// <param name="device">Where to go on.</param>
     /// <param name="display">Where progress is shown.</param>
-    public static Trainer Resume(RunFolder folder, int? epochs, ImageDataset dataset, Device device, TrainingDisplay display)
+    public static Trainer Resume(RunFolder folder, RunEnd end, ImageDataset dataset, Device device, TrainingDisplay display)
     {
+        if (!File.Exists(folder.Last))
+        {
+            var config = folder.ReadConfig();
+            config.Dataset.RequireSame(dataset);
+            return Start(end.Of(config.Options), dataset, device, folder, display);
+        }
+
         var (checkpoint, network, restore) = Checkpoint.Load(folder.Last, device);
         checkpoint.Dataset.RequireSame(dataset);
-        var options = checkpoint.Options with { Epochs = epochs ?? checkpoint.Options.Epochs };
-        var trainer = new Trainer(options, dataset, device, folder, display, checkpoint.State, network);
+        var trainer = new Trainer(end.Of(checkpoint.Options.Resolve()), dataset, device, folder, display, checkpoint.State, network);
         restore(trainer._optimizer);
         return trainer;
     }
@@ -82,9 +103,17 @@ internal sealed class Trainer : IDisposable
     /// <exception cref="UserException">The loss is no longer a number, or a file cannot be written.</exception>
     public void Run(CancellationToken cancellation = default)
     {
-        _folder.WriteConfig(_options, _dataset, _device);
+        _folder.WriteConfig(RunConfig.Of(_options, _dataset, _device));
+        _folder.WriteMetrics(_state.History, _options.Select.Images());      // a kill may have come between checkpoint and metrics
+        Events?.Open(StepsDone, _state.History.Count);
         while (_state.History.Count < _options.Epochs)
         {
+            if (_options.EarlyStop > 0 && _state.History.Count - _state.BestEpoch >= _options.EarlyStop)
+            {
+                _display.Line($"Stopped early: no better {_options.Select.Images()} accuracy in {_options.EarlyStop} epochs than epoch {_state.BestEpoch}'s.");
+                break;
+            }
+
             var epoch = _state.History.Count + 1;
             _display.Track($"epoch {epoch}/{_options.Epochs}", StepsInEpoch, report => TrainEpoch(epoch, report, cancellation));
             CloseEpoch(cancellation);
@@ -106,7 +135,7 @@ internal sealed class Trainer : IDisposable
     {
         var order = Batches.Vary(Batches.Order(_training, _options.Seed, epoch), _trainingSplit, _options.Seed, epoch);
         var images = (int)ImagesInEpoch;
-        var (clock, secondsBefore, stepsBefore) = (Stopwatch.StartNew(), _state.Seconds, _state.StepInEpoch);
+        var (clock, secondsBefore, stepsBefore, saved) = (Stopwatch.StartNew(), _state.Seconds, _state.StepInEpoch, Stopwatch.GetTimestamp());
         Network.train();
         using var feed = new BatchFeed(_state.StepInEpoch, StepsInEpoch, step => Prepare(order, images, epoch, step));
         while (_state.StepInEpoch < StepsInEpoch)
@@ -124,6 +153,11 @@ internal sealed class Trainer : IDisposable
 
             _state.Seconds = secondsBefore + clock.Elapsed.TotalSeconds;
             report(_state.StepInEpoch, Details(epoch, (_state.StepInEpoch - stepsBefore) / clock.Elapsed.TotalSeconds));
+            if (Stopwatch.GetElapsedTime(saved) >= SaveEvery)
+            {
+                Save(_folder.Last);
+                saved = Stopwatch.GetTimestamp();
+            }
         }
     }
 
@@ -141,7 +175,7 @@ internal sealed class Trainer : IDisposable
     private void Step(BatchFeed feed)
     {
         using var scope = NewDisposeScope();
-        var step = (long)_state.History.Count * StepsInEpoch + _state.StepInEpoch;
+        var step = StepsDone;
         foreach (var group in _optimizer.ParamGroups)
         {
             group.LearningRate = RateAt(step);
@@ -157,6 +191,7 @@ internal sealed class Trainer : IDisposable
         var output = StageClock.End("rest of the network", Network.call(images));
         var reconstruction = Network.HasDecoder ? StageClock.End("decoder", Network.Reconstruct(output, labels)) : null;
         var loss = Network.Loss(output, labels);
+        var classLoss = loss.item<float>();
         if (reconstruction is not null)
         {
             loss += _reconstructionLoss.call(reconstruction, parts ?? images);      // of several objects each against its own image
@@ -171,25 +206,34 @@ internal sealed class Trainer : IDisposable
         StageClock.End("losses");
         loss.backward();
         StageClock.EndBackward();
+        if (_options.ClipGradients is { } norm)
+        {
+            nn.utils.clip_grad_norm_(Network.parameters(), norm);
+        }
+
         _optimizer.step();
         StageClock.End("optimizer");
 
         var count = labels.size(0);
         _state.LossSum += (double)value * count;
+        _state.ClassLossSum += (double)classLoss * count;
         _state.Right += Hits.Count(Network.Scores(output), labels).All;
         _state.Images += count;
         _state.StepInEpoch++;
+        Events?.Step(StepsDone, value, RateAt(step));
         StageClock.End("bookkeeping");
     }
 
     private void CloseEpoch(CancellationToken cancellation)
     {
-        double? validation = null;
-        if (_heldOut.Length > 0)
+        Validation = null;
+        var chosenBy = _options.Select.Images();
+        var (split, indices) = _options.Select == Selection.Test ? (_dataset.Test, Batches.InOrder(_dataset.Test.Count)) : (_heldOutSplit, _heldOut);
+        if (indices.Length > 0)
         {
             try
             {
-                validation = Evaluate(_heldOutSplit, _heldOut, "validation", cancellation).Accuracy;
+                Validation = Evaluate(split, indices, chosenBy, cancellation);
             }
             catch (OperationCanceledException)
             {
@@ -198,9 +242,9 @@ internal sealed class Trainer : IDisposable
             }
         }
 
-        var rate = RateAt((long)(_state.History.Count + 1) * StepsInEpoch - 1);
-        var (images, seconds) = (_state.Images, _state.Seconds);
-        var result = _state.CloseEpoch(validation, rate);
+        var result = _state.CloseEpoch(Validation, RateAt(StepsDone - 1));
+        Events?.Epoch(result, chosenBy);
+        Events?.Watch(result.Epoch, Network, _heldOut.Length > 0 ? _heldOutSplit : _trainingSplit, _heldOut.Length > 0 ? _heldOut : _training, _device);
 
         // The best first: a kill between the two leaves a last checkpoint that does not yet count this epoch, and resuming it
         // writes both anew. The other way round the best would stay behind.
@@ -210,10 +254,11 @@ internal sealed class Trainer : IDisposable
         }
 
         Save(_folder.Last);
-        _folder.WriteMetrics(_state.History);
+        _folder.WriteMetrics(_state.History, chosenBy);
 
         _display.Line($"epoch {result.Epoch}/{_options.Epochs}  loss {result.Loss:f4}  training accuracy {result.TrainAccuracy:p2}" +
-            $"{(validation is { } v ? $"  validation accuracy {v:p2}" : "")}  {images / seconds:f0} images/s  {TimeSpan.FromSeconds(seconds):m\\:ss}");
+            $"{(Validation is { } v ? $"  {chosenBy} accuracy {v.Accuracy:p2}" : "")}  {result.ImagesPerSecond:f0} images/s  {TimeSpan.FromSeconds(result.Seconds):m\\:ss}");
+        EpochEnded?.Invoke();
     }
 
     private Evaluation Evaluate(ImageSplit split, long[] indices, string name, CancellationToken cancellation)
@@ -224,7 +269,12 @@ internal sealed class Trainer : IDisposable
         return result;
     }
 
-    private void Save(string path) => new Checkpoint(_options, _facts, _state).Save(path, Network, _optimizer);
+    // Events first: they are never behind the checkpoint, and resuming forgets what they are ahead.
+    private void Save(string path)
+    {
+        Events?.Flush();
+        new Checkpoint(_options, _facts, _state).Save(path, Network, _optimizer);
+    }
 
     private double RateAt(long step) => LearningRate.At(_options, step, StepsInEpoch);
 

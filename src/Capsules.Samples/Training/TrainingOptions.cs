@@ -25,16 +25,28 @@ internal sealed record TrainingOptions
     public double LearningRate { get; init; } = 1e-3;
 
     /// <summary>
-    /// The factor on the learning rate per epoch, applied continuously, in (0, 1]. Null: 0.9 for the paper's preset (which gives
-    /// no number; this is CapsNet-Keras's), 0.96 per 2000 steps for the official code's.
+    /// How the learning rate goes; null: <see cref="Schedule.Official"/> with the official code's preset and no <see cref="Decay"/>,
+    /// else <see cref="Schedule.Exponential"/>. The paper gives no number.
     /// </summary>
+    public Schedule? Schedule { get; init; }
+
+    /// <summary>With <see cref="Schedule.Exponential"/>, the factor on the learning rate per epoch, in (0, 1]; null: 0.9.</summary>
     public double? Decay { get; init; }
 
     /// <summary>What the learning rate does not fall below. The 2017 authors' code has 1e-6: tf.maximum(rate, 1e-6).</summary>
     public double LearningRateFloor { get; init; } = 1e-6;
 
-    /// <summary>The L2 penalty on all parameters, whose gradient Adam adds: decay times the parameter; at least 0.</summary>
-    public double WeightDecay { get; init; }
+    /// <summary>What makes steps of gradients.</summary>
+    public OptimizerKind Optimizer { get; init; }
+
+    /// <summary>The optimizer's weight decay, at least 0; null: 0 for Adam, 0.01 for AdamW.</summary>
+    public double? WeightDecay { get; init; }
+
+    /// <summary>The norm, over all parameters, that gradients are scaled down to where they exceed it, above 0; null for no clipping.</summary>
+    public double? ClipGradients { get; init; }
+
+    /// <summary>Epochs without a better accuracy on the images of <see cref="Select"/> after which the run ends; 0 for never.</summary>
+    public int EarlyStop { get; init; }
 
     /// <summary>Iterations of the routing, at least 0.</summary>
     public int RoutingIterations { get; init; } = 3;
@@ -60,13 +72,34 @@ internal sealed record TrainingOptions
     /// <summary>Training images held out to choose the best checkpoint by; at most a tenth of them are.</summary>
     public int Validation { get; init; } = 5000;
 
+    /// <summary>By which images the best checkpoint is chosen.</summary>
+    public Selection Select { get; init; }
+
     /// <summary>Training images used in an epoch; null for all.</summary>
     public int? ImagesPerEpoch { get; init; }
 
-    /// <summary>Throws unless the options fit the images.</summary>
+    /// <summary>The same with nothing left open: what config.json and checkpoints are to say.</summary>
+    public TrainingOptions Resolve()
+    {
+        var schedule = Samples.LearningRate.ScheduleOf(this);
+        return this with
+        {
+            Schedule = schedule,
+            Decay = schedule == Samples.Schedule.Exponential ? Decay ?? Samples.LearningRate.DefaultDecay : null,
+            WeightDecay = WeightDecay ?? Optimizer.DefaultWeightDecay(),
+            Validation = Select == Selection.Test ? 0 : Validation,      // nothing is chosen by them
+        };
+    }
+
+    /// <summary>Throws unless the options fit each other and the images.</summary>
     /// <exception cref="UserException">They do not.</exception>
     public void Check(ImageDataset dataset)
     {
+        if (EarlyStop > 0 && Validation == 0 && Select == Selection.HeldOut)
+        {
+            throw new UserException("--early-stop needs held-out images to stop by, but --validation is 0. Hold some out.");
+        }
+
         if (Augmentation != Augmentation.None && dataset.Train.Objects > 1)
         {
             throw new UserException($"{dataset.Name} shifts its objects itself, and its images are not augmented. Give --augmentation none, or leave it out.");

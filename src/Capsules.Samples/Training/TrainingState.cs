@@ -12,6 +12,9 @@ internal sealed record TrainingState
     /// <summary>The sum of that epoch's losses so far, each weighted by its images.</summary>
     public double LossSum { get; set; }
 
+    /// <summary>The same without reconstruction.</summary>
+    public double ClassLossSum { get; set; }
+
     /// <summary>That epoch's images so far, and how many of them were classified rightly.</summary>
     public long Images { get; set; }
 
@@ -25,12 +28,17 @@ internal sealed record TrainingState
     public int BestEpoch { get; set; }
 
     /// <summary>Closes the epoch under way and gives its result, which joins the history.</summary>
-    public EpochResult CloseEpoch(double? validationAccuracy, double learningRate)
+    public EpochResult CloseEpoch(Evaluation? validation, double learningRate)
     {
-        var result = new EpochResult(History.Count + 1, LossSum / Images, (double)Right / Images, validationAccuracy, learningRate, Seconds);
+        var result = new EpochResult(History.Count + 1, LossSum / Images, (double)Right / Images, validation?.Accuracy, learningRate, Seconds)
+        {
+            ClassLoss = ClassLossSum / Images,
+            ValidationLoss = validation?.Loss,
+            ImagesPerSecond = Images / Seconds,
+        };
         History.Add(result);
-        (StepInEpoch, LossSum, Images, Right, Seconds) = (0, 0, 0, 0, 0);
-        if (validationAccuracy is null || BestEpoch == 0 || validationAccuracy > History[BestEpoch - 1].ValidationAccuracy)
+        (StepInEpoch, LossSum, ClassLossSum, Images, Right, Seconds) = (0, 0, 0, 0, 0, 0);
+        if (validation is null || BestEpoch == 0 || result.ValidationAccuracy > History[BestEpoch - 1].ValidationAccuracy)
         {
             BestEpoch = result.Epoch;
         }

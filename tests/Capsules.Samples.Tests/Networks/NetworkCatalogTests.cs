@@ -95,7 +95,7 @@ public class NetworkCatalogTests
         manual_seed(1);
         var recipe = NetworkCatalog.Get(name).Recipe;
         using var network = NetworkCatalog.Get(name).Make(recipe, new ImageShape(1, 17, 17), 10);
-        using var optimizer = new FusedAdam(network.parameters(), recipe.LearningRate, weightDecay: recipe.WeightDecay);
+        using var optimizer = recipe.Optimizer.Make(network.parameters(), recipe);
         var images = nn.functional.interpolate(dataset.Train.Images.to(float32).div(255), size: [17, 17], mode: InterpolationMode.Area);
         for (var step = 0; step < steps; step++)
         {

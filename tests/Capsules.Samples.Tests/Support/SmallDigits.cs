@@ -37,6 +37,16 @@ internal static class SmallDigits
         }
     }
 
+    /// <summary>Writes a few digits as MNIST's four files, for commands that take a folder.</summary>
+    /// <returns>The folder, which <c>--data</c> takes.</returns>
+    public static string WriteMnist(TemporaryFolder folder, int train = 60, int test = 30)
+    {
+        using var digits = BuiltInDigits.Create(train, test);
+        var path = Directory.CreateDirectory(folder.PathOf("data")).FullName;
+        WriteMnist(path, digits);
+        return path;
+    }
+
     /// <summary>Two epochs of four steps with four images held out.</summary>
     public static TrainingOptions Options => new() { Dataset = BuiltInDigits.Name, Epochs = 2, BatchSize = 10, Seed = 3 };
 }

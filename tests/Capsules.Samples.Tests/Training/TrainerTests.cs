@@ -39,10 +39,113 @@ public class TrainerTests
             interrupted.History.Should().HaveCount(1);
         }
 
-        using var resumed = Trainer.Resume(folder, epochs: null, dataset, CPU, new TrainingDisplay(new TestOutput().Console));
+        using var resumed = Trainer.Resume(folder, new RunEnd(), dataset, CPU, new TrainingDisplay(new TestOutput().Console));
         resumed.Run(TestContext.Current.CancellationToken);
-        resumed.History.Select(row => row with { Seconds = 0 }).Should().Equal(whole.History.Select(row => row with { Seconds = 0 }));
+        Numbers(resumed).Should().Equal(Numbers(whole));
         Weights(resumed).Should().Equal(Weights(whole));
+    }
+
+    // Clipping, another optimizer and schedule, and what chooses the best.
+    [Theory]
+    [InlineData("AdamW", "Cosine", "HeldOut")]
+    [InlineData("Adam", "Constant", "Test")]
+    public void Trainer_OtherStepsResumedInMidEpoch_GivesTheNumbersOfAnUninterruptedRun(string optimizer, string schedule, string select)
+    {
+        using var folders = new TemporaryFolder();
+        using var dataset = Small();
+        var options = (Tiny with
+        {
+            Optimizer = Enum.Parse<OptimizerKind>(optimizer),
+            Schedule = Enum.Parse<Schedule>(schedule),
+            Select = Enum.Parse<Selection>(select),
+            WeightDecay = 0.02,
+            ClipGradients = 0.1,
+        }).Resolve();
+        using var whole = Train(folders, dataset, options);
+        var folder = RunFolder.Create(folders.Path, "interrupted");
+        using var stop = new CancellationTokenSource();
+        using (var interrupted = Trainer.Start(options, dataset, CPU, folder, new TrainingDisplay(new TestOutput().Console)))
+        {
+            CancelAfter(interrupted, steps: 3, stop);
+            ((Action)(() => interrupted.Run(stop.Token))).Should().Throw<OperationCanceledException>();
+        }
+
+        using var resumed = Trainer.Resume(folder, new RunEnd(), dataset, CPU, new TrainingDisplay(new TestOutput().Console));
+        resumed.Run(TestContext.Current.CancellationToken);
+        Numbers(resumed).Should().Equal(Numbers(whole));
+        Weights(resumed).Should().Equal(Weights(whole));
+        resumed.History.Should().OnlyContain(row => row.ValidationAccuracy != null);
+        using var plain = Train(folders, dataset, options with { ClipGradients = null });
+        Weights(plain).Should().NotEqual(Weights(whole), "clipping at a small norm changes the steps");
+    }
+
+    [Fact]
+    public void Trainer_WeightDecay_PullsWeightsToZeroInBothOptimizers()
+    {
+        using var folders = new TemporaryFolder();
+        using var dataset = Small();
+        foreach (var optimizer in Enum.GetValues<OptimizerKind>())
+        {
+            using var free = Train(folders, dataset, Tiny with { Optimizer = optimizer, WeightDecay = 0, Epochs = 1 });
+            using var decayed = Train(folders, dataset, Tiny with { Optimizer = optimizer, WeightDecay = 10, Epochs = 1 });
+            Weights(decayed).Sum(Math.Abs).Should().BeLessThan(Weights(free).Sum(Math.Abs));
+        }
+    }
+
+    // A learning rate of next to nothing: no epoch after the first is better.
+    [Fact]
+    public void Trainer_NoBetterEpoch_StopsEarlyAndGoesOnWithMorePatience()
+    {
+        using var folders = new TemporaryFolder();
+        using var dataset = SmallDigits.Create(train: 12, size: 7);
+        var options = NetworkCatalog.Get("cnn").Recipe with { BatchSize = 6, MaxShift = 1, LearningRate = 1e-12, Epochs = 9, EarlyStop = 2 };
+        var (folder, output) = (RunFolder.Create(folders.Path, "patient"), new TestOutput());
+        using (var stopped = Trainer.Start(options, dataset, CPU, folder, new TrainingDisplay(output.Console)))
+        {
+            stopped.Run(TestContext.Current.CancellationToken);
+            (stopped.History.Count, stopped.BestEpoch).Should().Be((3, 1));
+            output.Text.Should().Contain("Stopped early: no better validation accuracy in 2 epochs than epoch 1's.");
+        }
+
+        using var resumed = Trainer.Resume(folder, new RunEnd(EarlyStop: 4), dataset, CPU, new TrainingDisplay(new TestOutput().Console));
+        resumed.Run(TestContext.Current.CancellationToken);
+        resumed.History.Should().HaveCount(5);
+    }
+
+    [Fact]
+    public void Trainer_EarlyStopWithNothingToStopBy_IsRefused()
+    {
+        using var dataset = Small();
+        var act = () => (Tiny with { EarlyStop = 1, Validation = 0 }).Check(dataset);
+        act.Should().Throw<UserException>().WithMessage("--early-stop needs held-out images to stop by, but --validation is 0. Hold some out.");
+    }
+
+    [Fact]
+    public void Trainer_SelectTest_TrainsOnAllImagesAndNamesTheTestImagesInMetrics()
+    {
+        using var folders = new TemporaryFolder();
+        using var dataset = Small();
+        var folder = RunFolder.Create(folders.Path, "select");
+        using var trainer = Trainer.Start((Tiny with { Select = Selection.Test }).Resolve(), dataset, CPU, folder, new TrainingDisplay(new TestOutput().Console));
+        trainer.Run(TestContext.Current.CancellationToken);
+        trainer.StepsInEpoch.Should().Be(2, "12 images, none held out, in steps of 6");
+        trainer.Validation!.Value.Images.Should().Be(20);
+        trainer.Test(TestContext.Current.CancellationToken).Wrong.Should().Be(trainer.Validation.Value.Wrong);
+        File.ReadAllLines(Path.Combine(folder.FullPath, "metrics.csv"))[0].Should().Contain("test_loss,test_accuracy").And.NotContain("validation");
+    }
+
+    [Fact]
+    public void Trainer_KilledBeforeItsFirstCheckpoint_StartsAgainFromItsConfig()
+    {
+        using var folders = new TemporaryFolder();
+        using var dataset = Small();
+        using var whole = Train(folders, dataset, Tiny.Resolve());
+        var folder = RunFolder.Create(folders.Path, "killed");
+        folder.IsBegun.Should().BeFalse();
+        folder.WriteConfig(RunConfig.Of(Tiny.Resolve(), dataset, CPU));      // all that a run has before its first step is saved
+        using var again = Trainer.Resume(RunFolder.Open(folder.FullPath), new RunEnd(), dataset, CPU, new TrainingDisplay(new TestOutput().Console));
+        again.Run(TestContext.Current.CancellationToken);
+        Weights(again).Should().Equal(Weights(whole));
     }
 
     // Dropout and running statistics too go on as if nothing had happened.
@@ -63,9 +166,9 @@ public class TrainerTests
         }
 
         _ = torch.rand(3);      // what else draws from torch's generator makes no difference
-        using var two = Trainer.Resume(folder, epochs: 2, dataset, CPU, new TrainingDisplay(new TestOutput().Console));
+        using var two = Trainer.Resume(folder, new RunEnd(2), dataset, CPU, new TrainingDisplay(new TestOutput().Console));
         two.Run(TestContext.Current.CancellationToken);
-        two.History.Select(row => row with { Seconds = 0 }).Should().Equal(whole.History.Select(row => row with { Seconds = 0 }));
+        Numbers(two).Should().Equal(Numbers(whole));
         Weights(two).Should().Equal(Weights(whole));
     }
 
@@ -118,7 +221,7 @@ public class TrainerTests
             one.Run(TestContext.Current.CancellationToken);
         }
 
-        using var two = Trainer.Resume(folder, epochs: 2, dataset, CPU, new TrainingDisplay(new TestOutput().Console));
+        using var two = Trainer.Resume(folder, new RunEnd(2), dataset, CPU, new TrainingDisplay(new TestOutput().Console));
         two.Run(TestContext.Current.CancellationToken);
         Weights(two).Should().Equal(Weights(whole));
     }
@@ -135,7 +238,7 @@ public class TrainerTests
         }
 
         using var others = SmallDigits.Create(seed: 5);
-        var act = () => Trainer.Resume(folder, epochs: 2, others, CPU, new TrainingDisplay(new TestOutput().Console));
+        var act = () => Trainer.Resume(folder, new RunEnd(2), others, CPU, new TrainingDisplay(new TestOutput().Console));
         act.Should().Throw<UserException>()
             .WithMessage("The run was trained on other images than those of generated, seed 5. Give the original ones with --data, or start a new run.");
     }
@@ -161,9 +264,13 @@ public class TrainerTests
 
         Directory.GetFiles(folder.FullPath).Select(Path.GetFileName).Should().BeEquivalentTo("best.ckpt", "config.json", "last.ckpt", "log.txt", "metrics.csv");
         var metrics = File.ReadAllLines(Path.Combine(folder.FullPath, "metrics.csv"));
-        metrics.Should().HaveCount(3).And.StartWith("epoch,loss,train_accuracy,validation_accuracy,learning_rate,seconds");
+        metrics.Should().HaveCount(3).And.StartWith("epoch,loss,class_loss,train_accuracy,validation_loss,validation_accuracy,learning_rate,seconds,images_per_second");
         metrics[2].Should().StartWith("2,");
         File.ReadAllText(Path.Combine(folder.FullPath, "config.json")).Should().Contain("\"Seed\": 3").And.Contain("\"Epochs\": 2");
+        var config = folder.ReadConfig();
+        config.Options.Should().Be(SmallDigits.Options);
+        config.Hardware.Processors.Should().Be(Environment.ProcessorCount);
+        (config.Versions.TorchSharp, config.TrainingImages).Should().Be(("0.107.0", 44));
     }
 
     [Fact]
@@ -212,6 +319,16 @@ public class TrainerTests
         var three = After(3) - start - one;
         three.Should().BeLessThanOrEqualTo(one, "what stays must not grow with the steps");
     }
+
+    private static ImageDataset Small() => SmallDigits.Create(train: 12);
+
+    // Efficient-CapsNet: the fastest of the networks with routing.
+    private static TrainingOptions Tiny => NetworkCatalog.Get("efficient").Recipe with
+    {
+        Dataset = BuiltInDigits.Name, Epochs = 2, BatchSize = 6, Seed = 3, ReconstructionWeight = 0,
+    };
+
+    private static IEnumerable<EpochResult> Numbers(Trainer trainer) => trainer.History.Select(row => row with { Seconds = 0, ImagesPerSecond = 0 });
 
     private static Trainer Train(TemporaryFolder folders, ImageDataset dataset, TrainingOptions options)
     {

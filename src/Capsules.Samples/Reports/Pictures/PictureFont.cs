@@ -70,7 +70,8 @@ internal static class PictureFont
         return Carried;
     }
 
-    private static SKTypeface Load()
+    /// <summary>The font itself, which the caller owns.</summary>
+    public static SKTypeface Load()
     {
         using var stream = typeof(PictureFont).Assembly.GetManifestResourceStream("DejaVuSans-subset.ttf")!;
         return SKTypeface.FromStream(stream);

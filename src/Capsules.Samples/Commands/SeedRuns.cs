@@ -1,0 +1,92 @@
+using System.Text.Json;
+using Spectre.Console;
+using TorchSharp;
+
+namespace Capsules.Samples;
+
+/// <summary>What <c>train --seeds</c> is to do: seeds.json in the folder that holds its runs.</summary>
+/// <param name="Options">The options of every run but for the seed, of which this is the first.</param>
+/// <param name="Seeds">How many runs: with the first seed, the one after it, and so on.</param>
+internal sealed record SeedPlan(TrainingOptions Options, int Seeds)
+{
+    private const string Name = "seeds.json";
+
+    /// <summary>Whether a folder holds the runs of several seeds.</summary>
+    public static bool IsIn(string folder) => File.Exists(Path.Combine(folder, Name));
+
+    /// <summary>Reads the plan of a folder.</summary>
+    /// <exception cref="UserException">It is damaged.</exception>
+    public static SeedPlan Read(string folder) => RunFolder.Read<SeedPlan>(Path.Combine(folder, Name))!;
+
+    /// <summary>Writes it.</summary>
+    public void Write(string folder) => AtomicFile.WriteText(Path.Combine(folder, Name), JsonSerializer.Serialize(this, RunJson.Options) + "\n");
+
+    /// <summary>The seeds and where their runs are.</summary>
+    public IEnumerable<(int Seed, string Folder)> Runs(string folder) =>
+        Enumerable.Range(Options.Seed, Seeds).Select(seed => (seed, Path.Combine(folder, $"seed-{seed}")));
+}
+
+/// <summary>Several runs that differ in their seed alone, one after the other in one folder, and what they reached together.</summary>
+internal static class SeedRuns
+{
+    /// <summary>Starts them.</summary>
+    /// <returns>The exit code.</returns>
+    public static async Task<int> StartAsync(
+        IAnsiConsole console, TrainingOptions options, int seeds, string output, MachineSettings machine, string precision, CancellationToken cancellation)
+    {
+        var place = Session.Open(machine.Device, machine.Threads);
+        (options, var dataset) = await TrainingRun.PrepareAsync(console, options, place, machine, precision, cancellation);
+        using (dataset)
+        {
+            var folder = RunFolder.Create(output, $"{dataset.Name}-{options.Model}-{seeds}-seeds");
+            var plan = new SeedPlan(options with { Dataset = dataset.Name }, seeds);
+            plan.Write(folder.FullPath);
+            return Train(console, plan, folder, dataset, place, machine, cancellation);
+        }
+    }
+
+    /// <summary>Goes on with them.</summary>
+    /// <returns>The exit code.</returns>
+    public static async Task<int> ResumeAsync(
+        IAnsiConsole console, string path, RunEnd end, MachineSettings machine, CancellationToken cancellation)
+    {
+        var place = Session.Open(machine.Device, machine.Threads);
+        var folder = RunFolder.At(path);
+        var plan = SeedPlan.Read(folder.FullPath);
+        plan = plan with { Options = end.Of(plan.Options) };
+        using var dataset = await TrainingRun.OpenAsync(
+            console, plan.Options.Dataset, machine.Data, new DatasetOptions(plan.Options.ImageSize, plan.Options.Grey), cancellation);
+        plan.Write(folder.FullPath);
+        return Train(console, plan, folder, dataset, place, machine, cancellation);
+    }
+
+    private static int Train(
+        IAnsiConsole console, SeedPlan plan, RunFolder parent, ImageDataset dataset, torch.Device place, MachineSettings machine, CancellationToken cancellation)
+    {
+        using var hold = parent.Hold();
+        var end = new RunEnd(plan.Options.Epochs, plan.Options.EarlyStop);
+        foreach (var (seed, path) in plan.Runs(parent.FullPath))
+        {
+            var folder = RunFolder.At(path);
+            if (folder.ReadResult() is { } result && IsAtEnd(result, plan.Options))
+            {
+                continue;
+            }
+
+            console.Say($"seed {seed}:");
+            var code = TrainingRun.Train(console, dataset, place, folder, machine, display => folder.IsBegun
+                ? Trainer.Resume(folder, end, dataset, place, display)
+                : Trainer.Start(plan.Options with { Seed = seed }, dataset, place, folder, display), cancellation, resumable: parent.FullPath);
+            if (code != 0)
+            {
+                return code;
+            }
+        }
+
+        SeedReport.Show(console, parent, plan, dataset, [.. plan.Runs(parent.FullPath).Select(run => RunFolder.At(run.Folder).ReadResult()!)]);
+        return 0;
+    }
+
+    private static bool IsAtEnd(RunResult result, TrainingOptions options) => result.Epochs >= options.Epochs ||
+        (options.EarlyStop > 0 && result.Epochs - result.BestEpoch >= options.EarlyStop);
+}

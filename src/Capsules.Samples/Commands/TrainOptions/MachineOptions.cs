@@ -1,0 +1,38 @@
+using System.CommandLine;
+
+namespace Capsules.Samples;
+
+/// <summary>Where and how a run computes: nothing here changes a number of it.</summary>
+/// <param name="Device">One of <see cref="ComputeDevice.Names"/>.</param>
+/// <param name="Threads">CPU threads; 0 for one per core.</param>
+/// <param name="Data">The folder of <c>--data</c>, or null.</param>
+/// <param name="Profile">Whether to show at the end where the time of a step went.</param>
+internal sealed record MachineSettings(string Device = "auto", int Threads = 0, string? Data = null, bool Profile = false)
+{
+    /// <summary>How long a run goes on within an epoch before it saves itself; each epoch's end saves too.</summary>
+    public TimeSpan SaveEvery { get; init; } = TimeSpan.FromMinutes(5);
+}
+
+/// <summary>Options of <c>train</c> on the machine, which a resumed run takes too.</summary>
+internal sealed class MachineOptions
+{
+    private readonly Option<string?> _data = CommonOptions.Data();
+    private readonly Option<string> _device = CommonOptions.Device();
+    private readonly Option<int> _threads = CommonOptions.Threads();
+    private readonly Option<bool> _profile = new("--profile") { Description = "Show at the end where the time of a step went, by stage." };
+    private readonly Option<double> _saveEvery = CommonOptions.Valid(
+        new Option<double>("--save-every")
+        {
+            Description = "Minutes after which a run saves itself within an epoch, so that a power cut costs no more; each epoch's end saves too.",
+            DefaultValueFactory = _ => new MachineSettings().SaveEvery.TotalMinutes,
+        },
+        minutes => minutes is >= 0 and <= 1e6, "between 0 and 1000000");
+
+    public IReadOnlyList<Option> Options => [_data, _device, _threads, _saveEvery, _profile];
+
+    public MachineSettings Read(ParseResult result) => new(
+        result.GetValue(_device)!, result.GetValue(_threads), result.GetValue(_data), result.GetValue(_profile))
+    {
+        SaveEvery = TimeSpan.FromMinutes(result.GetValue(_saveEvery)),
+    };
+}

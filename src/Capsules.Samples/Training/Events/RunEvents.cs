@@ -1,0 +1,113 @@
+using SkiaSharp;
+using Tensorboard;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Capsules.Samples;
+
+/// <summary>
+/// What a run tells TensorBoard: loss and learning rate of every step, figures of every epoch, and how the network does on a few
+/// images that it is not trained on (where some are held out): lengths of class capsules, coupling coefficients, reconstructions.
+/// </summary>
+internal sealed class RunEvents(string folder) : IDisposable
+{
+    private const string OfStep = "step/", OfEpoch = "epoch/";
+    private const int Watched = 64, Shown = 16;
+
+    private readonly List<double> _losses = [];
+    private EventFile? _file;
+
+    /// <summary>The loss of every step so far, from the first.</summary>
+    public IReadOnlyList<double> StepLosses => _losses;
+
+    /// <summary>Opens the event file of a run that has some steps and epochs behind it; later events are forgotten.</summary>
+    public void Open(long steps, int epochs)
+    {
+        _file?.Dispose();
+        _file = EventFile.Open(folder, (tag, step) => step <= (tag.StartsWith(OfEpoch, StringComparison.Ordinal) ? epochs : steps));
+        _losses.Clear();
+        _losses.AddRange(EventFile.Read(EventFile.Find(folder)!)
+            .Where(happening => happening.Summary?.Value[0].Tag == $"{OfStep}loss").Select(happening => (double)happening.Summary.Value[0].SimpleValue));
+    }
+
+    /// <summary>Tells of a step.</summary>
+    /// <param name="step">Its number over all epochs, from 1.</param>
+    /// <param name="loss">Its loss.</param>
+    /// <param name="learningRate">Its learning rate.</param>
+    public void Step(long step, double loss, double learningRate)
+    {
+        _losses.Add(loss);
+        _file!.Scalar($"{OfStep}loss", step, loss);
+        _file.Scalar($"{OfStep}learning_rate", step, learningRate);
+    }
+
+    /// <summary>Tells of an epoch's figures.</summary>
+    /// <param name="result">The epoch.</param>
+    /// <param name="chosenBy">What the images are called by which checkpoints are chosen.</param>
+    public void Epoch(EpochResult result, string chosenBy)
+    {
+        (string Name, double? Value)[] figures =
+        [
+            ("loss", result.Loss), ("class_loss", result.ClassLoss), ("train_accuracy", result.TrainAccuracy),
+            ($"{chosenBy}_loss", result.ValidationLoss), ($"{chosenBy}_accuracy", result.ValidationAccuracy),
+            ("learning_rate", result.LearningRate), ("images_per_second", result.ImagesPerSecond),
+        ];
+        foreach (var (name, value) in figures)
+        {
+            if (value is { } number)
+            {
+                _file!.Scalar(OfEpoch + name, result.Epoch, number);
+            }
+        }
+    }
+
+    /// <summary>Tells how the network does on the first of some images.</summary>
+    public void Watch(int epoch, ImageNetwork network, ImageSplit split, ReadOnlySpan<long> indices, Device device)
+    {
+        var wasTraining = network.training;
+        network.eval();
+        using (no_grad())
+        using (var scope = NewDisposeScope())
+        {
+            var (images, _) = Batches.Take(split, indices[..Math.Min(Watched, indices.Length)], device);
+            var output = network.call(images);
+            _file!.Histogram($"{OfEpoch}{(network is ClassCapsules ? "capsule_lengths" : "class_scores")}", epoch, Values(network.Scores(output)));
+            if (network is ClassCapsules capsules)
+            {
+                _file.Histogram($"{OfEpoch}couplings", epoch, Values(capsules.Route(images).Result.Coupling!));
+            }
+
+            if (network.HasDecoder && split.Objects == 1)
+            {
+                var shown = images.narrow(0, 0, Math.Min(Shown, images.size(0)));
+                Strip(epoch, shown, network.Reconstruct(output).narrow(0, 0, shown.size(0)));
+            }
+        }
+
+        network.train(wasTraining);
+    }
+
+    /// <summary>Writes through to the disk: to be called before a checkpoint is saved.</summary>
+    public void Flush() => _file!.Flush();
+
+    public void Dispose() => _file?.Dispose();
+
+    private static float[] Values(Tensor tensor) => tensor.detach().to(float32).cpu().contiguous().data<float>().ToArray();
+
+    // Images above, their reconstructions below.
+    private void Strip(int epoch, Tensor images, Tensor reconstructions)
+    {
+        var (channels, height, width) = (images.size(1), images.size(2), images.size(3));
+        var rows = cat([images, reconstructions], 2).permute(2, 0, 3, 1).reshape(2 * height, images.size(0) * width, channels);      // (2H, NW, C)
+        var colours = rows.narrow(2, 0, Math.Min(channels, 3)).mul(255).clamp(0, 255).round().to(uint8);
+        var pixels = (channels < 3 ? colours.narrow(2, 0, 1).expand(-1, -1, 3) : colours).cpu().contiguous().data<byte>().ToArray();
+        using var bitmap = new SKBitmap((int)(images.size(0) * width), (int)(2 * height));
+        for (var i = 0; i < bitmap.Width * bitmap.Height; i++)
+        {
+            bitmap.SetPixel(i % bitmap.Width, i / bitmap.Width, new SKColor(pixels[3 * i], pixels[3 * i + 1], pixels[3 * i + 2]));
+        }
+
+        using var png = bitmap.Encode(SKEncodedImageFormat.Png, 100);
+        _file!.Image($"{OfEpoch}reconstructions", epoch, png.ToArray(), bitmap.Width, bitmap.Height);
+    }
+}

@@ -1,0 +1,128 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Security.Cryptography;
+
+namespace Capsules.Samples.Tests.Commands;
+
+/// <summary>
+/// A training in a process of its own that is killed without warning, again and again, at moments drawn at random. CAPSULES_TEST_KILLS says how
+/// often; the suite has time for a few.
+/// </summary>
+public sealed class KillTests : IDisposable
+{
+    private const string Kills = "CAPSULES_TEST_KILLS";
+
+    private static readonly string[] Training =
+    [
+        "train", "--dataset", "mnist", "--model", "efficient", "--reconstruction-weight", "0", "--images", "48", "--batch-size", "8", "--epochs", "3",
+        "--threads", "1", "--seed", "5",
+    ];
+
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task Train_KilledAtRandomMoments_EndsWithTheNumbersOfAnUninterruptedRun()
+    {
+        var stop = TestContext.Current.CancellationToken;
+        var kills = int.Parse(Environment.GetEnvironmentVariable(Kills) ?? "3", CultureInfo.InvariantCulture);
+        string[] data = ["--data", SmallDigits.WriteMnist(_folder)];
+        var clock = Stopwatch.StartNew();
+        await RunAsync([.. Training, .. data, "--output", _folder.PathOf("whole")], killAfter: null, stop);
+        var (whole, length) = (Figures(Run("whole")), clock.Elapsed);
+
+        var random = new Random(20261125);
+        var (killed, runs, killedWithin) = (0, 0, 0);
+        while (killed < kills)
+        {
+            // A run that comes to its end before all kills are spent is checked, and another one takes the rest.
+            var output = _folder.PathOf($"killed-{++runs}");
+            for (var ended = false; !ended;)
+            {
+                string[] arguments = Directory.Exists(output) && RunFolder.At(Run(Path.GetFileName(output))).IsBegun
+                    ? ["train", "--resume", Run(Path.GetFileName(output)), "--save-every", "0", "--threads", "1", .. data]
+                    : [.. Training, .. data, "--save-every", "0", "--output", Fresh(output)];
+                var isLast = killed == kills;
+                ended = await RunAsync(arguments, isLast ? null : random.NextDouble() * length, stop);
+                killed += ended ? 0 : 1;
+                killedWithin += !ended && Directory.Exists(output) && Directory.GetDirectories(output).Any(run => File.Exists(Path.Combine(run, "last.ckpt"))) ? 1 : 0;
+            }
+
+            var run = Run(Path.GetFileName(output));
+            Figures(run).Should().BeEquivalentTo(whole, options => options.WithStrictOrdering(), "run {0} after {1} kills", runs, killed);
+            Directory.GetFiles(run, "*.tmp").Should().BeEmpty("a resumed run clears away what a kill left unfinished");
+            var steps = EventFile.Read(EventFile.Find(run)!).Where(happening => happening.Summary?.Value[0].Tag == "step/loss").Select(happening => happening.Step);
+            steps.Should().Equal(Enumerable.Range(1, 18).Select(step => (long)step), "every step is told of once");
+        }
+
+        TestContext.Current.SendDiagnosticMessage($"{killed} kills in {runs} runs, {killedWithin} of them of runs with a checkpoint, {clock.Elapsed.TotalSeconds:f0} s");
+        killed.Should().Be(kills);
+    }
+
+    // What must not depend on kills: the rows of metrics.csv but for times, the weights to the bit, the result.
+    private static List<string> Figures(string run)
+    {
+        var state = Checkpoint.Describe(Path.Combine(run, "last.ckpt")).State;
+        return
+        [
+            .. state.History.Select(row => $"{row with { Seconds = 0, ImagesPerSecond = 0 }}"),
+            $"best epoch {state.BestEpoch}",
+            .. File.ReadAllLines(Path.Combine(run, "metrics.csv")).Select(line => string.Join(',', line.Split(',')[..^2])),
+            Weights(Path.Combine(run, "last.ckpt")), Weights(Path.Combine(run, "best.ckpt")),
+            File.ReadAllText(Path.Combine(run, "result.json")),
+        ];
+    }
+
+    private static string Weights(string checkpoint)
+    {
+        using var zip = System.IO.Compression.ZipFile.OpenRead(checkpoint);
+        return string.Join(' ', ((string[])["model.dat", "optimizer.dat"]).Select(name =>
+        {
+            using var entry = zip.GetEntry(name)!.Open();
+            return Convert.ToHexString(SHA256.HashData(entry));
+        }));
+    }
+
+    private string Run(string output) => Directory.GetDirectories(_folder.PathOf(output)).Single();
+
+    private static string Fresh(string output)
+    {
+        if (Directory.Exists(output))
+        {
+            Directory.Delete(output, recursive: true);      // killed before it had a config.json: nothing to go on with
+        }
+
+        return output;
+    }
+
+    /// <returns>Whether it came to its end.</returns>
+    private static async Task<bool> RunAsync(string[] arguments, TimeSpan? killAfter, CancellationToken stop)
+    {
+        using var program = Process.Start(
+            new ProcessStartInfo("dotnet", [typeof(CommandLine).Assembly.Location, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        var (output, error) = (program.StandardOutput.ReadToEndAsync(stop), program.StandardError.ReadToEndAsync(stop));
+        if (killAfter is { } delay)
+        {
+            using var clock = CancellationTokenSource.CreateLinkedTokenSource(stop);
+            clock.CancelAfter(delay);
+            try
+            {
+                await program.WaitForExitAsync(clock.Token);
+            }
+            catch (OperationCanceledException) when (!stop.IsCancellationRequested)
+            {
+                program.Kill();      // SIGKILL, TerminateProcess on Windows
+                await program.WaitForExitAsync(stop);
+                if (program.ExitCode != 0)
+                {
+                    return false;
+                }
+            }
+        }
+
+        await program.WaitForExitAsync(stop);
+        program.ExitCode.Should().Be(0, "{0}{1}", await output, await error);
+        return true;
+    }
+}
