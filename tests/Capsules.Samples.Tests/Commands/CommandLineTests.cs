@@ -32,7 +32,6 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("train --schedule linear", "--schedule must be exponential, official, cosine or constant, but is linear.")]
     [InlineData("train --schedule cosine --decay 0.5", "--decay means nothing to --schedule cosine. Leave it out.")]
     [InlineData("train --optimizer sgd", "--optimizer must be adam or adamw, but is sgd.")]
-    [InlineData("train --weight-decay -1", "--weight-decay must be at least 0, but is -1.")]
     [InlineData("train --clip-gradients 0", "--clip-gradients must be above 0, but is 0.")]
     [InlineData("train --early-stop -1", "--early-stop must be at least 0, but is -1.")]
     [InlineData("train --dataset builtin --early-stop 3 --validation 0", "--early-stop needs held-out images to stop by, but --validation is 0.")]
