@@ -25,7 +25,8 @@ internal sealed record AlgorithmRecipe(
     [
         new(nameof(UniformRouting), (_, _, _, _) => new UniformRouting(), ScoreKind.Activation, "margin", Margin),
         new(nameof(DynamicRouting), (_, _, _, _) => new DynamicRouting(), ScoreKind.Activation, "margin", Margin),
-        new(nameof(MaxMinRouting), (_, _, _, _) => new MaxMinRouting(), ScoreKind.Activation, "margin", Margin),
+        new(nameof(MaxMinRouting), (_, _, _, _) => new MaxMinRouting(), ScoreKind.Activation, "margin", Margin,
+            LearningRate: 1e-3),      // it couples by 1 where a softmax does by 1 / J, so its weights are drawn J times smaller
         new(nameof(KMeansRouting), (_, _, _, _) => new KMeansRouting(), ScoreKind.Activation, "margin", Margin),
         new(nameof(SelfAttentionRouting), (n, _, j, _) => new SelfAttentionRouting(n, j), ScoreKind.Activation, "margin", Margin),
         new(nameof(SelfRouting), (n, d, j, _) => new SelfRouting(n, d, j), ScoreKind.Activation, "negative log likelihood",
