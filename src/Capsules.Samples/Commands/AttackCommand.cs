@@ -34,9 +34,9 @@ internal static class AttackCommand
             (inspection, result, cancellation) =>
             {
                 var isPgd = result.GetValue(method) == Pgd;
-                if (!isPgd && result.IsGiven(steps))
+                if (!isPgd && new Option[] { steps, seed }.FirstOrDefault(result.IsGiven) is { } useless)
                 {
-                    throw new UserException("--steps means nothing to --method fgsm. Leave it out, or give --method pgd.");
+                    throw new UserException($"{useless.Name} means nothing to --method fgsm. Leave it out, or give --method pgd.");
                 }
 
                 var options = new AttackOptions(isPgd ? result.GetValue(steps) : 1, isPgd, result.GetValue(loss) == Training, result.GetValue(seed));

@@ -71,7 +71,7 @@ internal static class EvaluateCommand
                 network, dataset.Test, indices, place, done => report(done, $"{done}/{indices.Length} images"), cancellation));
             RunReport.Show(console, _ => { },
             [
-                .. RunReport.Rows(test, NetworkCatalog.Get(checkpoint.Options.Model).PublishedOn(dataset)),
+                .. RunReport.Rows(test, NetworkCatalog.Get(checkpoint.Options.Model).PublishedOn(checkpoint.Options, dataset)),
                 (network.LossName, $"{test.Loss:f5}", ""),
                 ("inference", $"{test.ImagesPerSecond:f0} images/s", ""),
             ]);

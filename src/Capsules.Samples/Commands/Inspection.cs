@@ -30,7 +30,7 @@ internal sealed class Inspection(
     /// <summary>The class capsules of the network.</summary>
     /// <exception cref="UserException">It has none.</exception>
     public ClassCapsules Capsules => network as ClassCapsules ?? throw new UserException(
-        $"{NetworkCatalog.Get(checkpoint.Options.Model).Title} has no capsules to look at. Give a run of --model {NetworkCatalog.Default}.");
+        $"{NetworkCatalog.Get(checkpoint.Options.Model).Title} has no class capsules whose lengths and couplings could be drawn. Give a run of --model {NetworkCatalog.Default}.");
 
     /// <summary>Throws unless the network reconstructs.</summary>
     /// <exception cref="UserException">It does not.</exception>

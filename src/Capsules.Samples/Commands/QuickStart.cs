@@ -3,7 +3,7 @@ using Spectre.Console;
 
 namespace Capsules.Samples;
 
-/// <summary>No command: a first look in two to three minutes on two cores.</summary>
+/// <summary>No command: a first look in two to five minutes on two cores.</summary>
 internal static class QuickStart
 {
     /// <summary>280 steps, with a learning rate that falls to a tenth on the way: the most accuracy for the time.</summary>
@@ -29,7 +29,7 @@ internal static class QuickStart
     {
         console.Write(new Rule("[bold]Capsules: quick start[/]").LeftJustified());
         console.Say("The capsule network of \"Dynamic Routing Between Capsules\" (Sabour, Frosst, Hinton 2017) learns to read digits");
-        console.Say("in 280 steps of 100 images: two to three minutes on two cores. Ctrl-C saves and stops.");
+        console.Say("in 280 steps of 100 images: two to five minutes on two cores. Ctrl-C saves and stops.");
         console.Say();
         var code = await TrainingRun.StartAsync(console, options, output, new MachineSettings(device, threads, data), cancellation: cancellation);
         if (code == 0)

@@ -16,7 +16,9 @@ internal sealed record SeedPlan(TrainingOptions Options, int Seeds)
 
     /// <summary>Reads the plan of a folder.</summary>
     /// <exception cref="UserException">It is damaged.</exception>
-    public static SeedPlan Read(string folder) => RunFolder.Read<SeedPlan>(Path.Combine(folder, Name))!;
+    public static SeedPlan Read(string folder) => RunFolder.Read<SeedPlan>(Path.Combine(folder, Name)) is { Options: not null, Seeds: >= 1 } plan
+        ? plan
+        : throw new UserException($"{Path.Combine(folder, Name)} does not say how its runs go. Start new ones.");
 
     /// <summary>Writes it.</summary>
     public void Write(string folder) => AtomicFile.WriteText(Path.Combine(folder, Name), JsonSerializer.Serialize(this, RunJson.Options) + "\n");
@@ -39,6 +41,7 @@ internal static class SeedRuns
         using (dataset)
         {
             var folder = RunFolder.Create(output, $"{dataset.Name}-{options.Model}-{seeds}-seeds");
+            using var hold = folder.Hold();
             var plan = new SeedPlan(options with { Dataset = dataset.Name }, seeds);
             plan.Write(folder.FullPath);
             return Train(console, plan, folder, dataset, place, machine, cancellation);
@@ -54,8 +57,17 @@ internal static class SeedRuns
         var folder = RunFolder.At(path);
         var plan = SeedPlan.Read(folder.FullPath);
         plan = plan with { Options = end.Of(plan.Options) };
+        using var hold = folder.Hold();      // before the plan is written anew: whoever trains by it keeps it
+        var behind = plan.Runs(folder.FullPath).Select(run => RunFolder.At(run.Folder)).Where(run => run.IsBegun)
+            .Select(run => run.Describe().State.History.Count).DefaultIfEmpty(0).Max();
+        if (plan.Options.Epochs < behind)
+        {
+            throw new UserException($"A run in {path} has {behind} epochs behind it, so none can end after {plan.Options.Epochs}. Give a larger --epochs.");
+        }
+
         using var dataset = await TrainingRun.OpenAsync(
             console, plan.Options.Dataset, machine.Data, new DatasetOptions(plan.Options.ImageSize, plan.Options.Grey), cancellation);
+        plan.Options.Check(dataset);
         plan.Write(folder.FullPath);
         return Train(console, plan, folder, dataset, place, machine, cancellation);
     }
@@ -63,7 +75,6 @@ internal static class SeedRuns
     private static int Train(
         IAnsiConsole console, SeedPlan plan, RunFolder parent, ImageDataset dataset, torch.Device place, MachineSettings machine, CancellationToken cancellation)
     {
-        using var hold = parent.Hold();
         var end = new RunEnd(plan.Options.Epochs, plan.Options.EarlyStop);
         foreach (var (seed, path) in plan.Runs(parent.FullPath))
         {

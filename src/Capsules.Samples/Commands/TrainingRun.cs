@@ -89,6 +89,11 @@ internal static class TrainingRun
         IAnsiConsole console, ImageDataset dataset, torch.Device device, RunFolder folder, MachineSettings machine, Func<TrainingDisplay, Trainer> make,
         CancellationToken cancellation, string? resumable = null)
     {
+        if (machine.Profile && device.type != DeviceType.CPU)
+        {
+            throw new UserException("--profile measures on the CPU alone, where an operation has ended when its call returns. Leave it out, or give --device cpu.");
+        }
+
         using var hold = folder.Hold();
         var display = new TrainingDisplay(console, folder.Log);
         using var trainer = make(display);

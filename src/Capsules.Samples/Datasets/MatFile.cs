@@ -26,13 +26,13 @@ internal sealed class MatFile
 
     private readonly string _name;
     private readonly Stream _source;
-    private readonly bool _isBigEndian;
+    private readonly bool _isBigEndian, _isPacked;
     private readonly string[] _wanted;
     private readonly Dictionary<string, MatArray> _found;
     private long _position, _end;
 
-    private MatFile(string name, Stream source, long end, bool isBigEndian, string[] wanted, Dictionary<string, MatArray> found) =>
-        (_name, _source, _end, _isBigEndian, _wanted, _found) = (name, source, end, isBigEndian, wanted, found);
+    private MatFile(string name, Stream source, long end, bool isBigEndian, bool isPacked, string[] wanted, Dictionary<string, MatArray> found) =>
+        (_name, _source, _end, _isBigEndian, _isPacked, _wanted, _found) = (name, source, end, isBigEndian, isPacked, wanted, found);
 
     /// <summary>Reads arrays by their names; a field of a structure is "structure.field".</summary>
     /// <exception cref="InvalidDataException">The file is damaged, or an array is missing or of another kind.</exception>
@@ -54,7 +54,7 @@ internal sealed class MatFile
         }
 
         var found = new Dictionary<string, MatArray>();
-        new MatFile(file.Name, file.Source, file.Possible - header.Length, isBig, names, found).ReadElements();
+        new MatFile(file.Name, file.Source, file.Possible - header.Length, isBig, isPacked: false, names, found).ReadElements();
         return names.FirstOrDefault(name => !found.ContainsKey(name)) is { } missing
             ? throw new InvalidDataException($"{file.Name} holds no array {missing}.")
             : found;
@@ -71,8 +71,13 @@ internal sealed class MatFile
             }
             else if (type == Compressed)
             {
+                if (_isPacked)
+                {
+                    throw Damaged("a packed element is within a packed one");
+                }
+
                 using var unpacked = new ZLibStream(new MemoryStream(Take(size)), CompressionMode.Decompress);
-                var inner = new MatFile(_name, unpacked, size * DataStream.MaxRatio, _isBigEndian, _wanted, _found);
+                var inner = new MatFile(_name, unpacked, size * DataStream.MaxRatio, _isBigEndian, isPacked: true, _wanted, _found);
                 inner.ReadElements();
                 continue;      // packed elements are not padded
             }
@@ -86,6 +91,11 @@ internal sealed class MatFile
     {
         var (outer, _) = (_end, _end = end);
         var flags = Element(UInt32, 8, "array flags");
+        if (flags.Length != 8)
+        {
+            throw Damaged($"array flags take {flags.Length} bytes instead of 8");
+        }
+
         var dimensions = Numbers(Element(Int32, 4 * MostDimensions, "dimensions"));
         var name = Text(Element(Int8, 256, "name"));
         name = parent ?? name;

@@ -50,6 +50,10 @@ internal static class PictureFile
         return Upright(Ground(picture), codec.EncodedOrigin, picture);
     }
 
+    /// <summary>Whether a picture that a camera marked so has its height for its width.</summary>
+    public static bool IsTurned(SKEncodedOrigin origin) =>
+        origin is SKEncodedOrigin.LeftTop or SKEncodedOrigin.RightTop or SKEncodedOrigin.RightBottom or SKEncodedOrigin.LeftBottom;
+
     // Transparent parts show a ground that the ink stands out from: white, or black under light ink.
     private static SKColor Ground(SKBitmap picture)
     {
@@ -69,7 +73,7 @@ internal static class PictureFile
     private static SKBitmap Upright(SKColor ground, SKEncodedOrigin origin, SKBitmap picture)
     {
         var (width, height) = (picture.Width, picture.Height);
-        var isTurned = origin is SKEncodedOrigin.LeftTop or SKEncodedOrigin.RightTop or SKEncodedOrigin.RightBottom or SKEncodedOrigin.LeftBottom;
+        var isTurned = IsTurned(origin);
         var upright = new SKBitmap(new SKImageInfo(isTurned ? height : width, isTurned ? width : height, SKColorType.Rgba8888, SKAlphaType.Opaque));
         using var canvas = new SKCanvas(upright);
         canvas.Clear(ground);

@@ -2,7 +2,7 @@ using SkiaSharp;
 
 namespace Capsules.Samples;
 
-/// <summary>Pictures as a dataset's bytes, scaled as <see cref="PictureFile"/> scales those that a network is asked about.</summary>
+/// <summary>Pictures as a dataset's bytes: opaque and upright as <see cref="PictureFile"/> gives those that a network is asked about, and scaled.</summary>
 internal static class PicturePixels
 {
     private const long MostPixels = 100_000_000;
@@ -12,7 +12,7 @@ internal static class PicturePixels
     public static (int Width, int Height, bool IsGrey) InfoOf(string path)
     {
         using var codec = SKCodec.Create(path) ?? throw Unreadable(path);
-        var info = codec.Info;
+        var info = PictureFile.IsTurned(codec.EncodedOrigin) ? codec.Info.WithSize(codec.Info.Height, codec.Info.Width) : codec.Info;
         return (long)info.Width * info.Height <= MostPixels
             ? (info.Width, info.Height, info.ColorType == SKColorType.Gray8)
             : throw new UserException(
@@ -23,14 +23,7 @@ internal static class PicturePixels
     /// <exception cref="UserException">It cannot be read.</exception>
     public static void Read(string path, ImageShape shape, Span<byte> target)
     {
-        InfoOf(path);
-        using var codec = SKCodec.Create(path) ?? throw Unreadable(path);
-        using var picture = new SKBitmap(codec.Info.Width, codec.Info.Height, SKColorType.Rgba8888, SKAlphaType.Unpremul);
-        if (codec.GetPixels(picture.Info, picture.GetPixels()) != SKCodecResult.Success)
-        {
-            throw Unreadable(path);      // a picture that is cut short would come out partly grey
-        }
-
+        using var picture = PictureFile.Read(path);
         var size = new SKImageInfo((int)shape.Width, (int)shape.Height, SKColorType.Rgba8888, SKAlphaType.Unpremul);
         using var scaled = picture.Width == size.Width && picture.Height == size.Height
             ? null

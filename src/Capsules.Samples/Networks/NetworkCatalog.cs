@@ -17,8 +17,29 @@ internal sealed record NetworkKind(
     PublishedFigures Published,
     Func<TrainingOptions, ImageShape, int, ImageNetwork> Make)
 {
-    /// <summary>The published figures where results on a dataset compare with them: on the original MNIST; else null.</summary>
-    public PublishedFigures? PublishedOn(ImageDataset dataset) => dataset.IsOriginal && dataset.Name == Mnist.Name ? Published : null;
+    /// <summary>Whether it learns from images of several objects, with labels (B, K). Default: true.</summary>
+    public bool TakesSeveralObjects { get; init; } = true;
+
+    /// <summary>
+    /// The published figures where results of a run compare with them: on the original MNIST, else null; of the 2017 network those for the
+    /// run's iterations, with or without reconstruction.
+    /// </summary>
+    public PublishedFigures? PublishedOn(TrainingOptions options, ImageDataset dataset)
+    {
+        if (!dataset.IsOriginal || dataset.Name != Mnist.Name)
+        {
+            return null;
+        }
+
+        if (Name != NetworkCatalog.Default)
+        {
+            return Published;
+        }
+
+        return PublishedResults.For(options, dataset) is [{ Error: var error }, ..]
+            ? Published with { Error = FormattableString.Invariant($"{error:f2} %"), Accuracy = FormattableString.Invariant($"{100 - error:f2} %") }
+            : Published with { Error = "", Accuracy = "" };
+    }
 }
 
 /// <summary>Figures of a paper on MNIST, as text for the closing table; empty where it has none.</summary>
@@ -64,12 +85,12 @@ internal static class NetworkCatalog
             },
             WithoutOptions: ["--preset", "--reconstruction-weight", "--precision"],
             new PublishedFigures("0.44 %", "99.56 %", "310K", ""),
-            (options, image, classes) => new MatrixCapsNet(image, classes, AtLeastOne(options, MatrixName))),
+            (options, image, classes) => new MatrixCapsNet(image, classes, AtLeastOne(options, MatrixName))) { TakesSeveralObjects = false },
         new(InvertedName, "Inverted dot-product attention (2020)", "capsules as in Tsai, Srivastava, Goh, Salakhutdinov 2020 on a small backbone",
             new TrainingOptions { Model = InvertedName, RoutingIterations = 2, ReconstructionWeight = 0 },
             WithoutOptions: ["--preset", "--reconstruction-weight", "--precision"],
             new PublishedFigures("", "", "", ""),
-            (options, image, classes) => new InvertedAttentionCapsNet(image, classes, AtLeastOne(options, InvertedName))),
+            (options, image, classes) => new InvertedAttentionCapsNet(image, classes, AtLeastOne(options, InvertedName))) { TakesSeveralObjects = false },
         new(BaselineName, "Convolutional baseline (2017)", "the plain convolutional network that it is compared with",
             new TrainingOptions { Model = BaselineName, ReconstructionWeight = 0 },
             WithoutOptions: ["--preset", "--routing-iterations", "--reconstruction-weight", "--precision"],

@@ -14,7 +14,7 @@ internal static class ClosingReport
         var (options, epochs, isLastBest) = (trainer.Options, trainer.History.Count, trainer.BestEpoch == trainer.History.Count);
         var last = trainer.Test(cancellation);
         var best = isLastBest ? last : TestBest(dataset, device, folder, display, cancellation);
-        var paper = NetworkCatalog.Get(options.Model).PublishedOn(dataset);
+        var paper = NetworkCatalog.Get(options.Model).PublishedOn(options, dataset);
         var rows = RunReport.Rows(last, paper, isLastBest ? "" : $", last epoch ({epochs})").ToList();
         if (!isLastBest)
         {
@@ -29,7 +29,8 @@ internal static class ClosingReport
         rows.Add(("parameters", RunReport.Count(trainer.Network.parameters().Sum(p => p.numel())),
             (trainer.Network.HasDecoder ? paper?.ParametersWithDecoder : paper?.Parameters) ?? ""));
         rows.Add(("epochs", $"{epochs}", ""));
-        rows.Add(("training and evaluation", $"{clock.Elapsed:h\\:mm\\:ss}", ""));
+        rows.Add(("training", Duration(TimeSpan.FromSeconds(trainer.History.Sum(row => row.Seconds))), ""));
+        rows.Add(("this command", Duration(clock.Elapsed), ""));
         rows.Add(("inference", $"{last.ImagesPerSecond:f0} images/s", ""));
         RunReport.Show(console, folder.Log, rows);
         if (trainer.Clock is { } stages)
@@ -50,6 +51,8 @@ internal static class ClosingReport
 
         folder.WriteResult(new RunResult(options.Seed, epochs, trainer.BestEpoch, options.Select.Images(), last.Images, last.Wrong, best.Wrong));
     }
+
+    private static string Duration(TimeSpan time) => $"{(long)time.TotalHours}:{time:mm\\:ss}";
 
     private static Evaluation TestBest(ImageDataset dataset, torch.Device device, RunFolder folder, TrainingDisplay display, CancellationToken cancellation)
     {

@@ -6,7 +6,11 @@ namespace Capsules.Samples;
 /// <param name="Deviation">The standard deviation over trials in percent; null where none is reported.</param>
 /// <param name="Remark">How it was found, where that bears on comparing.</param>
 /// <param name="Source">Where it stands.</param>
-internal sealed record PublishedResult(string Who, double Error, double? Deviation, string Remark, string Source);
+internal sealed record PublishedResult(string Who, double Error, double? Deviation, string Remark, string Source)
+{
+    /// <summary>Whether it is the best of several looks at it, and not where a run ended.</summary>
+    public bool IsBest => Remark.Contains("best ", StringComparison.Ordinal);
+}
 
 /// <summary>What others report for the networks of the sample.</summary>
 internal static class PublishedResults

@@ -16,13 +16,13 @@ internal static class SeedReport
         List<string[]> rows = [.. results.Select(run => (string[])
             [$"seed {run.Seed}", Percent(run.LastError), Percent(run.BestError), $"{run.Epochs} epochs, best {run.BestEpoch}"])];
         rows.Add([$"mean (deviation) of {results.Count}", Both(last), Both(best), plan.Options.Select.Warning() ?? ""]);
-        rows.AddRange(PublishedResults.For(plan.Options, dataset).Select(other => (string[])
-        [
-            other.Who,
-            other.Error.ToString("0.00#", CultureInfo.InvariantCulture) + (other.Deviation is { } d ? $" ({d.ToString("0.000", CultureInfo.InvariantCulture)})" : ""),
-            "",
-            other.Remark + (other.Remark.Length > 0 ? "; " : "") + other.Source,
-        ]));
+        foreach (var other in PublishedResults.For(plan.Options, dataset))
+        {
+            var deviation = other.Deviation is { } d ? $" ({d.ToString("0.000", CultureInfo.InvariantCulture)})" : "";
+            var figure = other.Error.ToString("0.00#", CultureInfo.InvariantCulture) + deviation;
+            var remark = other.Remark + (other.Remark.Length > 0 ? "; " : "") + other.Source;
+            rows.Add([other.Who, other.IsBest ? "" : figure, other.IsBest ? figure : "", remark]);
+        }
 
         string[] titles = ["", "test error %, last epoch", "test error %, best epoch", ""];
         var table = new Table().Border(TableBorder.Rounded).Title(Markup.Escape($"{NetworkCatalog.Get(plan.Options.Model).Title} on {dataset.Name}"));

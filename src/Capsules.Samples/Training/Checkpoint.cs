@@ -69,6 +69,11 @@ internal sealed record Checkpoint(TrainingOptions Options, DatasetFacts Dataset,
         {
             using var zip = ZipFile.OpenRead(path);
             var contents = JsonSerializer.Deserialize<Contents>(Take(zip, Header), RunJson.Options) ?? throw new InvalidDataException("its description is empty");
+            if (contents is { Format: CurrentFormat, Checkpoint: not { Options: not null, Dataset: not null, State: not null } })
+            {
+                throw new InvalidDataException("its description lacks parts");
+            }
+
             return contents.Format == CurrentFormat
                 ? read(zip, contents)
                 : throw new UserException(

@@ -160,7 +160,18 @@ internal sealed class RunFolder
     }
 
     /// <summary>Adds a line to log.txt.</summary>
-    public void Log(string line) => File.AppendAllText(LogFile, line + "\n");
+    /// <exception cref="UserException">It cannot be written.</exception>
+    public void Log(string line)
+    {
+        try
+        {
+            File.AppendAllText(LogFile, line + "\n");
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            throw new UserException($"{LogFile} cannot be written: {failure.Message} Free the space, and go on with train --resume.", failure);
+        }
+    }
 
     /// <summary>Reads a JSON file of a run; null where there is none.</summary>
     /// <exception cref="UserException">It is damaged.</exception>

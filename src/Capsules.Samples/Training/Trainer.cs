@@ -93,7 +93,9 @@ internal sealed class Trainer : IDisposable
 
         var (checkpoint, network, restore) = Checkpoint.Load(folder.Last, device);
         checkpoint.Dataset.RequireSame(dataset);
-        var trainer = new Trainer(end.Of(checkpoint.Options.Resolve()), dataset, device, folder, display, checkpoint.State, network);
+        var options = end.Of(checkpoint.Options.Resolve());
+        options.Check(dataset);
+        var trainer = new Trainer(options, dataset, device, folder, display, checkpoint.State, network);
         restore(trainer._optimizer);
         return trainer;
     }
@@ -200,7 +202,7 @@ internal sealed class Trainer : IDisposable
         var value = loss.item<float>();
         if (!float.IsFinite(value))
         {
-            throw new UserException($"Training has diverged: the loss of step {_state.StepInEpoch + 1} of epoch {_state.History.Count + 1} is {value}. Use a smaller --learning-rate; the checkpoints in {_folder.FullPath} are from before.");
+            throw Diverged($"the loss of step {_state.StepInEpoch + 1} is {value}");
         }
 
         StageClock.End("losses");
@@ -227,6 +229,7 @@ internal sealed class Trainer : IDisposable
     private void CloseEpoch(CancellationToken cancellation)
     {
         Validation = null;
+        Network.EpochsBehind = _state.History.Count + 1;      // in a resumed run too that only has the evaluation left
         var chosenBy = _options.Select.Images();
         var (split, indices) = _options.Select == Selection.Test ? (_dataset.Test, Batches.InOrder(_dataset.Test.Count)) : (_heldOutSplit, _heldOut);
         if (indices.Length > 0)
@@ -240,6 +243,11 @@ internal sealed class Trainer : IDisposable
                 Save(_folder.Last);      // all steps are done; resuming starts with the validation
                 throw;
             }
+        }
+
+        if (Validation is { } validation && !double.IsFinite(validation.Loss))
+        {
+            throw Diverged($"the loss on the {chosenBy} images is {validation.Loss}");
         }
 
         var result = _state.CloseEpoch(Validation, RateAt(StepsDone - 1));
@@ -269,12 +277,26 @@ internal sealed class Trainer : IDisposable
         return result;
     }
 
-    // Events first: they are never behind the checkpoint, and resuming forgets what they are ahead.
+    // Events first: they are never behind the checkpoint, and resuming forgets what they are ahead. Weights that are no longer
+    // numbers show in the loss one step later only, and must not take the place of good ones before.
     private void Save(string path)
     {
+        using (NewDisposeScope())
+        using (no_grad())
+        {
+            if (Network.parameters().Any(parameter => !parameter.isfinite().all().item<bool>()))
+            {
+                throw Diverged("the weights are no longer numbers");
+            }
+        }
+
         Events?.Flush();
         new Checkpoint(_options, _facts, _state).Save(path, Network, _optimizer);
     }
+
+    private UserException Diverged(string how) => new(
+        $"Training has diverged: in epoch {_state.History.Count + 1}, {how}. Use a smaller --learning-rate; the checkpoints in {_folder.FullPath} " +
+        "are from before.");
 
     private double RateAt(long step) => LearningRate.At(_options, step, StepsInEpoch);
 

@@ -100,6 +100,12 @@ internal sealed record TrainingOptions
             throw new UserException("--early-stop needs held-out images to stop by, but --validation is 0. Hold some out.");
         }
 
+        if (dataset.Train.Objects > 1 && !NetworkCatalog.Get(Model).TakesSeveralObjects)
+        {
+            var others = string.Join(", ", NetworkCatalog.All.Where(kind => kind.TakesSeveralObjects).Select(kind => kind.Name));
+            throw new UserException($"--model {Model} learns one class per image, and those of {dataset.Name} show several. Give one of {others}.");
+        }
+
         if (Augmentation != Augmentation.None && dataset.Train.Objects > 1)
         {
             throw new UserException($"{dataset.Name} shifts its objects itself, and its images are not augmented. Give --augmentation none, or leave it out.");

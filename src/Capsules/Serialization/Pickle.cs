@@ -78,8 +78,8 @@ internal static class Pickle
                     case 'h': _stack.Push(_memo[Take(1)[0]]); break;                          // BINGET
                     case 'j': _stack.Push(_memo[BinaryPrimitives.ReadUInt32LittleEndian(Take(4))]); break;
                     case 'c': _stack.Push(new PickleName(Line(), Line())); break;             // GLOBAL
-                    case '\u0093': var name = Last(2); _stack.Push(new PickleName((string)name[0]!, (string)name[1]!)); break;
-                    case 'Q': _stack.Push(resolve(new PickleCall("persistent", "id", (object?[])_stack.Pop()!))); break;
+                    case '\u0093': var name = Last(2); _stack.Push(new PickleName(Expected<string>(name[0]), Expected<string>(name[1]))); break;
+                    case 'Q': _stack.Push(resolve(new PickleCall("persistent", "id", Popped<object?[]>()))); break;
                     case 'R' or '\u0081': Call(); break;                                     // REDUCE, NEWOBJ
                     case 'b': Build(); break;
                     default: throw new InvalidDataException($"its pickle has the opcode 0x{(int)opcode:x2}, which no dictionary of tensors needs");
@@ -89,8 +89,8 @@ internal static class Pickle
 
         private void Call()
         {
-            var arguments = (object?[])_stack.Pop()!;
-            var function = (PickleName)_stack.Pop()!;
+            var arguments = Popped<object?[]>();
+            var function = Popped<PickleName>();
             _stack.Push(resolve(new PickleCall(function.Module, function.Name, arguments)));
         }
 
@@ -106,14 +106,21 @@ internal static class Pickle
 
         private void SetItems(object?[] items)
         {
-            var target = (Dictionary<object, object?>)_stack.Peek()!;
+            var target = Top<Dictionary<object, object?>>();
             for (var i = 0; i + 1 < items.Length; i += 2)
             {
                 target[items[i] ?? throw new InvalidDataException("its pickle has a dictionary with None for a key")] = items[i + 1];
             }
         }
 
-        private void Append(object?[] items) => ((List<object?>)_stack.Peek()!).AddRange(items);
+        private void Append(object?[] items) => Top<List<object?>>().AddRange(items);
+
+        private T Popped<T>() where T : class => Expected<T>(_stack.Pop());
+
+        private T Top<T>() where T : class => Expected<T>(_stack.Peek());
+
+        private static T Expected<T>(object? value) where T : class =>
+            value as T ?? throw new InvalidDataException("its pickle is damaged (an object of another kind was expected)");
 
         private object?[] Last(int count)
         {

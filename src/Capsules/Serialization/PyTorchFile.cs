@@ -29,9 +29,14 @@ public static class PyTorchFile
         {
             using var zip = new ZipArchive(file, ZipArchiveMode.Read);
             using var scope = NewDisposeScope();
-            using var storages = new PyTorchStorages(zip);
+            using var storages = new PyTorchStorages(zip, file.Length);
             var tensors = TensorsOf(Pickle.Read(storages.Pickle(), storages.Resolve), key);
-            var result = tensors.ToDictionary(pair => pair.Key, pair => device is null ? pair.Value : pair.Value.to(device));
+            var seen = new HashSet<Tensor>(ReferenceEqualityComparer.Instance);      // one object under two names becomes two tensors
+            var result = tensors.ToDictionary(pair => pair.Key, pair =>
+            {
+                var own = seen.Add(pair.Value) ? pair.Value : pair.Value.clone();
+                return device is null ? own : own.to(device);
+            });
             foreach (var tensor in result.Values)
             {
                 tensor.MoveToOuterDisposeScope();

@@ -16,28 +16,25 @@ internal sealed class PyTorchStorages : IDisposable
 
     private readonly ZipArchive _zip;
     private readonly string _folder;
+    private readonly long _fileBytes;
     private readonly Dictionary<string, Tensor> _read = [];
 
-    public PyTorchStorages(ZipArchive zip)
+    /// <param name="zip">The file's contents.</param>
+    /// <param name="fileBytes">The file's length: nothing in it that is stored plain is longer, whatever it claims.</param>
+    public PyTorchStorages(ZipArchive zip, long fileBytes)
     {
-        _zip = zip;
+        (_zip, _fileBytes) = (zip, fileBytes);
         var pickle = zip.Entries.FirstOrDefault(entry => entry.FullName.EndsWith("/data.pkl", StringComparison.Ordinal))
             ?? throw new InvalidDataException("it has no data.pkl. Save it with torch.save of PyTorch 1.6 or later");
         _folder = pickle.FullName[..^"data.pkl".Length];
-        if (zip.GetEntry($"{_folder}byteorder") is { } order && new StreamReader(order.Open()).ReadToEnd() != "little")
+        if (zip.GetEntry($"{_folder}byteorder") is { } order && !Bytes(order).AsSpan().SequenceEqual("little"u8))
         {
             throw new InvalidDataException("it was written on a big-endian machine");
         }
     }
 
     /// <summary>The pickle, whole.</summary>
-    public byte[] Pickle()
-    {
-        var entry = _zip.GetEntry($"{_folder}data.pkl")!;
-        var bytes = new byte[Bounded(entry)];
-        Fill(entry, bytes);
-        return bytes;
-    }
+    public byte[] Pickle() => Bytes(_zip.GetEntry($"{_folder}data.pkl")!);
 
     /// <summary>What the pickle's machine asks for: a storage by its persistent id, or the result of a known function.</summary>
     public object Resolve(PickleCall call) => call switch
@@ -61,12 +58,12 @@ internal sealed class PyTorchStorages : IDisposable
 
     private Tensor Storage(string type, string key, long count)
     {
+        var dtype = Types.TryGetValue(type, out var found) ? found : throw new NotSupportedException($"TorchSharp has no dtype for PyTorch's {type}.");
         if (_read.TryGetValue(key, out var known))
         {
-            return known;
+            return known.dtype == dtype && known.numel() == count ? known : throw new InvalidDataException($"its storage '{key}' is announced in two ways");
         }
 
-        var dtype = Types.TryGetValue(type, out var found) ? found : throw new NotSupportedException($"TorchSharp has no dtype for PyTorch's {type}.");
         var entry = _zip.GetEntry($"{_folder}data/{key}") ?? throw new InvalidDataException($"its storage '{key}' is missing");
         var tensor = empty(0, dtype: dtype);
         var bytes = checked(count * tensor.element_size());
@@ -87,6 +84,11 @@ internal sealed class PyTorchStorages : IDisposable
         if (size.Length != stride.Length || offset < 0 || size.Concat(stride).Any(number => number < 0) || LastIndex(offset, size, stride) >= storage.numel())
         {
             throw new InvalidDataException("one of its tensors reaches beyond its storage");
+        }
+
+        if (size.Aggregate((UInt128)1, (product, length) => UInt128.Min(product * (ulong)length, long.MaxValue)) > (UInt128)storage.numel())
+        {
+            throw new InvalidDataException("one of its tensors shows elements of its storage many times over, as an expanded one does");
         }
 
         using var view = storage.as_strided(size, stride, offset);
@@ -114,14 +116,17 @@ internal sealed class PyTorchStorages : IDisposable
         [.. values.Select(value => value is long number ? number : throw new InvalidDataException("a size or a stride of its tensors is no number"))];
 
     // A storage is stored plain. One that is compressed could announce more than the file holds.
-    private static long Bounded(ZipArchiveEntry entry) => entry.CompressedLength == entry.Length
+    private long Bounded(ZipArchiveEntry entry) => entry.CompressedLength == entry.Length && entry.Length <= _fileBytes
         ? entry.Length
-        : throw new InvalidDataException($"its {entry.FullName} is compressed, as torch.save leaves nothing");
+        : throw new InvalidDataException($"its {entry.FullName} is compressed, as torch.save leaves nothing, or longer than the file");
 
-    private static void Fill(ZipArchiveEntry entry, byte[] bytes)
+    private byte[] Bytes(ZipArchiveEntry entry)
     {
+        var length = Bounded(entry);
+        var bytes = length <= Array.MaxLength ? new byte[length] : throw new InvalidDataException($"its {entry.FullName} is of {length:N0} bytes");
         using var stream = entry.Open();
         ReadExactly(stream, bytes, entry.FullName);
+        return bytes;
     }
 
     private static void ReadExactly(Stream stream, Span<byte> bytes, string what)

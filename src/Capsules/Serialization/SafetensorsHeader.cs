@@ -228,13 +228,8 @@ internal static class SafetensorsHeader
     // Null where the number is no number of whole bytes, or beyond what a file can hold.
     private static long? BytesOf(IReadOnlyList<long> shape, int bits)
     {
-        if (shape.Contains(0))
-        {
-            return 0;
-        }
-
         var (total, limit) = ((UInt128)bits, (UInt128)long.MaxValue * 8);
-        foreach (var size in shape)
+        foreach (var size in shape.Where(size => size > 0))      // torch multiplies before it meets a 0, and that must not overflow
         {
             if (total > limit / (ulong)size)
             {
@@ -244,6 +239,6 @@ internal static class SafetensorsHeader
             total *= (ulong)size;
         }
 
-        return total % 8 == 0 ? (long)(total / 8) : null;
+        return shape.Contains(0) ? 0 : total % 8 == 0 ? (long)(total / 8) : null;
     }
 }

@@ -64,7 +64,7 @@ public static class Weights
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        var source = mapping?.Apply(tensors) ?? tensors;
+        var (source, unused) = (mapping ?? []).Apply(tensors);
         var state = module.state_dict();
         var (loaded, missing, mismatched) = (new List<string>(), new List<string>(), new List<string>());
         foreach (var (name, target) in state)
@@ -83,7 +83,7 @@ public static class Weights
             }
         }
 
-        var report = new WeightsReport(loaded, missing, [.. source.Keys.Where(name => !state.ContainsKey(name))], mismatched);
+        var report = new WeightsReport(loaded, missing, [.. source.Keys.Where(name => !state.ContainsKey(name)), .. unused], mismatched);
         if (strict && !report.IsExact)
         {
             throw new InvalidDataException(

@@ -65,9 +65,13 @@ public sealed class WeightsMapping : IEnumerable<KeyValuePair<string, IReadOnlyL
     System.Collections.IEnumerator System.Collections.IEnumerable.GetEnumerator() => GetEnumerator();
 
     /// <summary>The module's entries that these tensors make, and those tensors that no rule uses, under their own names.</summary>
-    /// <remarks>A rule whose sources are not all there makes nothing: its target is then missing.</remarks>
-    internal Dictionary<string, Tensor> Apply(IReadOnlyDictionary<string, Tensor> tensors)
+    /// <remarks>
+    /// A rule whose sources are not all there makes nothing: its target is then missing. A tensor that no rule uses and whose name is a
+    /// rule's target is not taken for it: it is unexpected.
+    /// </remarks>
+    internal (Dictionary<string, Tensor> Entries, List<string> Unexpected) Apply(IReadOnlyDictionary<string, Tensor> tensors)
     {
+        var unexpected = new List<string>();
         var result = new Dictionary<string, Tensor>();
         foreach (var (target, (sources, convert)) in _rules)
         {
@@ -82,10 +86,17 @@ public sealed class WeightsMapping : IEnumerable<KeyValuePair<string, IReadOnlyL
         {
             if (!used.Contains(name))
             {
-                result.TryAdd(name, tensor);
+                if (_rules.ContainsKey(name))
+                {
+                    unexpected.Add(name);
+                }
+                else
+                {
+                    result.Add(name, tensor);
+                }
             }
         }
 
-        return result;
+        return (result, unexpected);
     }
 }

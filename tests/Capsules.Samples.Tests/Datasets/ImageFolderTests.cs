@@ -80,6 +80,20 @@ public sealed class ImageFolderTests : IDisposable
         dataset.Train.Images[0, 0, 0, 0].item<byte>().Should().Be(100);
     }
 
+    // As predict shows it: on a ground that the ink stands out from, here white.
+    [Fact]
+    public void ImageFolder_TransparentPictures_AreOpaque()
+    {
+        foreach (var name in (string[])["a/1.png", "a/2.png", "b/1.png", "b/2.png"])
+        {
+            Picture(name, new SKColor(0, 0, 0, 51));
+        }
+
+        using var dataset = Load(new DatasetOptions());
+
+        dataset.Train.Images.unique().Item1.data<byte>().ToArray().Should().Equal(204);      // a fifth of the way from white to black
+    }
+
     [Fact]
     public void ImageFolder_PictureThatIsNone_IsNamed()
     {
@@ -100,7 +114,7 @@ public sealed class ImageFolderTests : IDisposable
         var whole = File.ReadAllBytes(Picture("b/2.png", SKColors.Red));
         var bad = _folder.Write("data/b/2.png", whole[..(whole.Length / 2)]);
 
-        Error(new DatasetOptions()).Should().StartWith($"{bad} is not a picture that can be read whole.");
+        Error(new DatasetOptions()).Should().StartWith($"{bad} is a damaged picture");
     }
 
     [Fact]

@@ -134,6 +134,18 @@ public sealed class OtherDatasetsTests : IDisposable
     }
 
     [Fact]
+    public void MatFile_PackedWithinPackedAndEmptyFlags_AreRefused()
+    {
+        var array = SmallFiles.MatArray("x", [1, 1], [1]);
+        var nested = _folder.Write("a.mat", SmallFiles.Mat(SmallFiles.Packed(SmallFiles.Packed(array))));
+        ((Action)(() => Read(nested, "x"))).Should().Throw<InvalidDataException>().WithMessage("*a packed element is within a packed one.");
+
+        byte[] noFlags = [.. array[..12], 0, 0, 0, 0, .. array[24..]];      // the element of the flags, without its eight bytes
+        var empty = _folder.Write("b.mat", SmallFiles.Mat(noFlags));
+        ((Action)(() => Read(empty, "x"))).Should().Throw<InvalidDataException>().WithMessage("*array flags take 0 bytes instead of 8.");
+    }
+
+    [Fact]
     public void MatFile_Version73_SaysSo()
     {
         var content = SmallFiles.Mat();

@@ -105,7 +105,7 @@ public sealed class InspectionPictureTests : IDisposable
     public void Inspection_ConvolutionalBaseline_HasNeitherCapsulesNorDecoder()
     {
         using var inspection = TestRun.Inspect(_folder.Path, model: "cnn");
-        ((Action)(() => _ = inspection.Capsules)).Should().Throw<UserException>().WithMessage("Convolutional baseline (2017) has no capsules to look at. Give a run of --model capsnet.");
+        ((Action)(() => _ = inspection.Capsules)).Should().Throw<UserException>().WithMessage("Convolutional baseline (2017) has no class capsules whose lengths and couplings could be drawn. Give a run of --model capsnet.");
         ((Action)inspection.RequireDecoder).Should().Throw<UserException>().WithMessage("The run's network has no decoder*");
         inspection.Network.Probabilities(tensor([0f, MathF.Log(3)], [1, 2])).data<float>().ToArray()
             .Should().SatisfyRespectively(first => first.Should().BeApproximately(0.25f, 1e-6f), second => second.Should().BeApproximately(0.75f, 1e-6f));

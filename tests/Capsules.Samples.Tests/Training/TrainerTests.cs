@@ -153,6 +153,7 @@ public class TrainerTests
     [InlineData("cnn", 7)]
     [InlineData("efficient", 13)]
     [InlineData("inverted", 14)]
+    [InlineData("matrix", 17)]
     public void Trainer_EveryModelResumed_GivesTheNumbersOfAnUninterruptedRun(string model, int size)
     {
         using var folders = new TemporaryFolder();
@@ -292,8 +293,30 @@ public class TrainerTests
         var folder = RunFolder.Create(folders.Path, "diverging");
         using var trainer = Trainer.Start(SmallDigits.Options with { LearningRate = 1e30 }, dataset, CPU, folder, new TrainingDisplay(new TestOutput().Console));
         var act = () => trainer.Run(TestContext.Current.CancellationToken);
-        act.Should().Throw<UserException>().WithMessage("Training has diverged: the loss of step 2 of epoch 1 is NaN. Use a smaller --learning-rate;*");
+        act.Should().Throw<UserException>().WithMessage("Training has diverged: in epoch 1, the loss of step 2 is NaN. Use a smaller --learning-rate;*");
         File.Exists(folder.Last).Should().BeFalse("no NaN weights are written");
+    }
+
+    // A step that made them so shows in the loss of the next, and a save may come between.
+    [Fact]
+    public void Trainer_WeightsThatAreNoNumbers_DoNotTakeTheCheckpointsPlace()
+    {
+        using var folders = new TemporaryFolder();
+        using var dataset = Small();
+        var folder = RunFolder.Create(folders.Path, "diverging");
+        using var trainer = Trainer.Start(Tiny with { Epochs = 2 }, dataset, CPU, folder, new TrainingDisplay(new TestOutput().Console));
+        using var stop = new CancellationTokenSource();
+        CancelAfter(trainer, steps: 1, stop);
+        ((Action)(() => trainer.Run(stop.Token))).Should().Throw<OperationCanceledException>();
+        var saved = File.ReadAllBytes(folder.Last);
+        using (no_grad())
+        {
+            trainer.Network.parameters().First().fill_(float.NaN);
+        }
+
+        ((Action)(() => trainer.Run(stop.Token))).Should().Throw<UserException>().WithMessage("Training has diverged: in epoch 1, the weights are no longer numbers.*");
+
+        File.ReadAllBytes(folder.Last).Should().Equal(saved);
     }
 
     [Fact]

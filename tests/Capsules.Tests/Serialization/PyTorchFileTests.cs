@@ -77,6 +77,9 @@ public sealed class PyTorchFileTests : IDisposable
     [Theory]
     [InlineData("cos\nsystem\nX\u0004\u0000\u0000\u0000true\u0085R.", "it asks for os.system, and nothing but dictionaries of tensors is read")]
     [InlineData("c__builtin__\neval\nX\u0001\u0000\u0000\u00001\u0085R.", "it asks for __builtin__.eval")]
+    [InlineData("N)R.", "its pickle is damaged")]
+    [InlineData("NK\u0001K\u0001s.", "its pickle is damaged")]
+    [InlineData("NK\u0001a.", "its pickle is damaged")]
     [InlineData("}", "its pickle is cut short")]
     [InlineData(".", "its pickle is damaged")]
     [InlineData("N.", "it holds no dictionary")]
@@ -89,6 +92,37 @@ public sealed class PyTorchFileTests : IDisposable
         var path = Write(zip => Put(zip, "x/data.pkl", [.. pickle.Select(character => (byte)character)]));
 
         FluentActions.Invoking(() => PyTorchFile.Load(path)).Should().Throw<InvalidDataException>().WithMessage($"*{problem}*");
+    }
+
+    [Theory]
+    [InlineData("U1099511627776", "U0", "shows elements of its storage many times over")]
+    [InlineData("U3", "U1", "reaches beyond its storage")]
+    [InlineData("U2", "U1", null)]
+    public void Load_SizesAndStrides_StayWithinTheStorage(string size, string stride, string? problem)
+    {
+        using var scope = NewDisposeScope();
+        static byte[] Long(string number) => [0x8a, 8, .. BitConverter.GetBytes(long.Parse(number[1..], System.Globalization.CultureInfo.InvariantCulture))];
+        static byte[] Ascii(string text) => [.. text.Select(character => (byte)character)];
+        var path = Write(zip =>
+        {
+            Put(zip, "x/data/0", new byte[8]);
+            Put(zip, "x/data.pkl",
+            [
+                .. Ascii("}X\u0001\0\0\0wctorch._utils\n_rebuild_tensor_v2\n((X\u0007\0\0\0storagectorch\nFloatStorage\nX\u0001\0\0\u00000X\u0003\0\0\0cpuK\u0002tQK\0"),
+                .. Long(size), 0x85, .. Long(stride), 0x85, 0x89, .. Ascii("NtRs."),
+            ]);
+        });
+
+        var load = () => PyTorchFile.Load(path)["w"].shape;
+
+        if (problem is null)
+        {
+            load().Should().Equal(2);
+        }
+        else
+        {
+            load.Should().Throw<InvalidDataException>().WithMessage($"*{problem}*");
+        }
     }
 
     // Each byte of the pickle changed in turn, and each cut: refused or read, never another exception and never beyond a storage.

@@ -89,6 +89,8 @@ public sealed class SafetensorsTests : IDisposable
     [InlineData("""{"x":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}}""", 8, "do not go together")]
     [InlineData("""{"x":{"dtype":"F32","shape":[4611686018427387904,4,4],"data_offsets":[0,8]}}""", 8, "do not go together")]
     [InlineData("""{"x":{"dtype":"F32","shape":[9223372036854775807,9223372036854775807,9223372036854775807],"data_offsets":[0,8]}}""", 8, "do not go together")]
+    [InlineData("""{"x":{"dtype":"F32","shape":[4611686018427387904,4611686018427387904,0],"data_offsets":[0,0]}}""", 0, "do not go together")]
+    [InlineData("""{"x":{"dtype":"F32","shape":[3,0],"data_offsets":[0,0]}}""", 0, null)]
     [InlineData("""{"x":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}}""", 8, "no whole number")]
     [InlineData("""{"x":{"dtype":"F32","shape":[2.5],"data_offsets":[0,8]}}""", 8, "no whole number")]
     [InlineData("""{"x":{"dtype":"F32","shape":["2"],"data_offsets":[0,8]}}""", 8, "a number was expected")]

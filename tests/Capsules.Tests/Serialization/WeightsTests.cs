@@ -142,6 +142,18 @@ public sealed class WeightsTests : IDisposable
     }
 
     [Fact]
+    public void Load_FileWithAnEntryOfATargetsName_DoesNotTakeItUnconverted()
+    {
+        using var scope = NewDisposeScope();
+        using var module = new CapsuleLayer(6, 4, 3, 5);
+        var mapping = new WeightsMapping { { "weight", "route_weights", weight => weight.permute(1, 0, 2, 3) } };
+
+        var load = () => Weights.Load(module, new Dictionary<string, Tensor> { ["weight"] = ones(6, 3, 4, 5) }, mapping);
+
+        load.Should().Throw<InvalidDataException>().WithMessage("*1 missing in the file: weight; 1 not in the module: weight)*");
+    }
+
+    [Fact]
     public void Mapping_TwoRulesForOneTarget_IsRefused() =>
         FluentActions.Invoking(() => new WeightsMapping { { "a", "x" }, { "a", "y" } })
             .Should().Throw<ArgumentException>().WithMessage("There already is a rule for 'a'.*");

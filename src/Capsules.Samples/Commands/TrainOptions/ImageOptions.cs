@@ -40,6 +40,13 @@ internal sealed class ImageOptions : OptionGroup
 
     public override TrainingOptions Apply(ParseResult result, TrainingOptions recipe)
     {
+        var augmentation = result.GetValue(_augmentation) is { } chosen ? Enum.Parse<Augmentation>(chosen, ignoreCase: true)
+            : DatasetCatalog.Get(result.GetValue(_dataset)!).Augmentation ?? recipe.Augmentation;
+        if (augmentation != Augmentation.Shift && result.IsGiven(_shift))
+        {
+            throw new UserException($"--shift means nothing with --augmentation {augmentation.ToString().ToLowerInvariant()}. Leave it out, or give --augmentation shift.");
+        }
+
         var select = Value<Selection>(result, _select) ?? Selection.HeldOut;
         return select == Selection.Test && result.IsGiven(_validation)
             ? throw new UserException("--validation holds images out, and with --select test none are chosen by. Leave one of the two out.")
@@ -49,8 +56,7 @@ internal sealed class ImageOptions : OptionGroup
                 ImageSize = result.GetValue(_imageSize),
                 Grey = result.GetValue(_grey),
                 ImagesPerEpoch = result.GetValue(_images),
-                Augmentation = result.GetValue(_augmentation) is { } chosen ? Enum.Parse<Augmentation>(chosen, ignoreCase: true)
-                    : DatasetCatalog.Get(result.GetValue(_dataset)!).Augmentation ?? recipe.Augmentation,
+                Augmentation = augmentation,
                 MaxShift = result.GetValue(_shift),
                 Validation = result.GetValue(_validation),
                 Select = select,
