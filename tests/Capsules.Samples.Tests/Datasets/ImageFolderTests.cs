@@ -114,7 +114,7 @@ public sealed class ImageFolderTests : IDisposable
         var whole = File.ReadAllBytes(Picture("b/2.png", SKColors.Red));
         var bad = _folder.Write("data/b/2.png", whole[..(whole.Length / 2)]);
 
-        Error(new DatasetOptions()).Should().StartWith($"{bad} is a damaged picture");
+        Error(new DatasetOptions()).Should().StartWith($"{bad} is not a picture that can be read whole.");
     }
 
     [Fact]

@@ -140,7 +140,8 @@ public sealed class OtherDatasetsTests : IDisposable
         var nested = _folder.Write("a.mat", SmallFiles.Mat(SmallFiles.Packed(SmallFiles.Packed(array))));
         ((Action)(() => Read(nested, "x"))).Should().Throw<InvalidDataException>().WithMessage("*a packed element is within a packed one.");
 
-        byte[] noFlags = [.. array[..12], 0, 0, 0, 0, .. array[24..]];      // the element of the flags, without its eight bytes
+        var size = BitConverter.GetBytes(array.Length - 8 - 8);
+        byte[] noFlags = [.. array[..4], .. size, .. array[8..12], 0, 0, 0, 0, .. array[24..]];      // the flags without their eight bytes
         var empty = _folder.Write("b.mat", SmallFiles.Mat(noFlags));
         ((Action)(() => Read(empty, "x"))).Should().Throw<InvalidDataException>().WithMessage("*array flags take 0 bytes instead of 8.");
     }
