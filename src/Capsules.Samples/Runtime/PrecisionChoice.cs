@@ -21,12 +21,12 @@ internal static class PrecisionChoice
             case BFloat16:
                 if (!isFast)
                 {
-                    console.Say("precision: bfloat16. This processor has no instructions for it: operands are rounded to bfloat16 and computed in float32, no faster than float32.");
+                    console.Say("precision: bfloat16. This processor multiplies it no faster than float32: operands are rounded to bfloat16 and computed in float32.");
                 }
 
                 return Precision.BFloat16;
             case Auto when !isFast:
-                console.Say("precision: float32. This processor has no instructions for bfloat16.");
+                console.Say("precision: float32. This processor multiplies bfloat16 no faster.");
                 return Precision.Float32;
             case Auto:
                 var (full, half) = (Seconds(null, device), Seconds(ScalarType.BFloat16, device));

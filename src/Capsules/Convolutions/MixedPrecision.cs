@@ -10,17 +10,18 @@ namespace Capsules;
 /// </remarks>
 public static class MixedPrecision
 {
-    // AVX512-BF16: CPUID leaf 7, subleaf 1, EAX bit 5. AMX-BF16: leaf 7, subleaf 0, EDX bit 22. .NET has no property for either; that
-    // the system saves the registers follows from AVX-512's being usable.
+    // AMX-BF16: CPUID leaf 7, subleaf 0, EDX bit 22. AVX512-BF16: leaf 7, subleaf 1, EAX bit 5. .NET has no property for either; that
+    // the system saves the registers follows from AVX-512's being usable. Intel's processors since 2023 have a fast unit for AMX
+    // alone: their AVX512-BF16 took twice as long as float32 for a matrix product, and some hosts hide AMX from their guests.
     private static readonly bool CpuHasBFloat16 = X86Base.IsSupported && Avx512F.IsSupported && X86Base.CpuId(0, 0).Eax >= 7
-        && ((X86Base.CpuId(7, 1).Eax & (1 << 5)) != 0 || (X86Base.CpuId(7, 0).Edx & (1 << 22)) != 0);
+        && ((X86Base.CpuId(7, 0).Edx & (1 << 22)) != 0 || ((X86Base.CpuId(7, 1).Eax & (1 << 5)) != 0 && !IsIntel()));
 
-    /// <summary>Whether convolutions in a dtype run on instructions of their own on a device.</summary>
+    /// <summary>Whether a device multiplies a dtype at least as fast as float32.</summary>
     /// <param name="dtype">A floating-point dtype.</param>
     /// <param name="device">The device. Default: the CPU.</param>
     /// <returns>
-    /// True for float32 and float64; for bfloat16 on a CPU with AVX512-BF16 or AMX-BF16, and on any other device; for float16 on any
-    /// device but the CPU.
+    /// True for float32 and float64; for bfloat16 on a CPU with AMX-BF16, or with AVX512-BF16 unless it is Intel's, where that is
+    /// slower than float32, and on any other device; for float16 on any device but the CPU.
     /// </returns>
     public static bool IsFast(ScalarType dtype, Device? device = null) => dtype switch
     {
@@ -53,4 +54,7 @@ public static class MixedPrecision
 
         ShapeGuard.Like(owner, input, nameof(input), weight, nameof(weight));
     }
+
+    // The vendor's name, "GenuineIntel", in EBX, EDX, ECX.
+    private static bool IsIntel() => X86Base.CpuId(0, 0) is { Ebx: 0x756E6547, Edx: 0x49656E69, Ecx: 0x6C65746E };
 }

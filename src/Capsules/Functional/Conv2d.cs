@@ -14,8 +14,8 @@ public static partial class Functional
     /// for up to 4 input channels, and torch's own convolution otherwise.</para>
     /// <para>Mixed precision: with <paramref name="computeDtype"/> bfloat16 the operands are rounded to it, products accumulate in
     /// float32, and the weight and its gradient keep their dtype, so that an optimiser works on float32 master weights. A CPU
-    /// without instructions for bfloat16 (<see cref="MixedPrecision.IsFast"/>) computes the rounded operands in float32, which
-    /// gives bfloat16's results at float32's speed and half the memory; torch's own bfloat16 convolution is 17 times slower there.</para>
+    /// that multiplies bfloat16 more slowly than float32 (<see cref="MixedPrecision.IsFast"/>) computes the rounded operands in float32,
+    /// which gives bfloat16's results at float32's speed and half the memory; torch's own bfloat16 convolution can be 17 times slower there.</para>
     /// </remarks>
     /// <param name="input">Images (B, C, H, W), of the dtype of the weight or of <paramref name="computeDtype"/>.</param>
     /// <param name="weight">(O, C, kh, kw), floating-point.</param>
