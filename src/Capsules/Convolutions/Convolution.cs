@@ -81,9 +81,8 @@ internal static class Convolution
             return ConvolutionKernel.Reference;
         }
 
-        // torch's convolution is as fast forward; its gradient of a weight with few input channels is several times slower.
         var training = is_grad_enabled() && (weight.requires_grad || input.requires_grad);
-        if (weight.size(1) <= FewChannels && weight.size(2) * weight.size(3) > 1 && training)
+        if (weight.size(1) <= FewChannels && weight.size(2) * weight.size(3) > 1 && (training || input.dtype != ScalarType.Float32))
         {
             return ConvolutionKernel.Unfold;
         }

@@ -2,20 +2,20 @@ using static TorchSharp.torch;
 
 namespace Capsules;
 
-/// <summary>A convolution by products of unfolded patches, with its bias and, if wanted, ReLU.</summary>
+/// <summary>A convolution whose gradients are products of unfolded patches, with its bias and, if wanted, ReLU.</summary>
 /// <remarks>
 /// <para>Arguments: input (B, C, H, W), weight (O, C, kh, kw), bias (O) where there is one, geometry.</para>
-/// <para>Patches are columns (C kh kw, h w) of a matrix with a row of ones below them, so that one product gives sum and bias, and
-/// its transpose the gradients of both. A few images at a time: patches are never whole, and an output is rectified, or a
-/// gradient masked, while it is in the cache. The graph keeps the input and the output alone.</para>
+/// <para>Forward torch's convolution is faster, and is taken. Backward, patches are columns (C kh kw, h w) of a matrix with a row of
+/// ones below them, so that one product gives the gradients of weight and bias. A few images at a time: patches are never whole, and
+/// an output is rectified, or a gradient masked, while it is in the cache. The graph keeps the input and the output alone.</para>
 /// <para>Where the processor is slow at a dtype, each piece is widened to float32, and what comes of it rounded.</para>
 /// </remarks>
 internal sealed class UnfoldFunction : autograd.SingleTensorFunction<UnfoldFunction>
 {
     private const string Geometry = "geometry";
 
-    /// <summary>Elements of output and patches at a time.</summary>
-    private const long PieceElements = 1 << 19;
+    /// <summary>Elements of output, and backward of patches too, at a time.</summary>
+    private const long ForwardElements = 1 << 20, BackwardElements = 1 << 19;
 
     public override string Name => "CapsulesUnfoldedConvolution";
 
@@ -58,13 +58,11 @@ internal sealed class UnfoldFunction : autograd.SingleTensorFunction<UnfoldFunct
         var (h, w) = geometry.OutSize(input, weight);
         var output = empty([input.size(0), weight.size(0), h, w], input.dtype, input.device);
         var dtype = MixedPrecision.Computed(input);
-        var rows = weight.flatten(1).to_type(dtype);
-        rows = bias is null ? rows : cat([rows, bias.unsqueeze(1).to_type(dtype)], 1);
-        foreach (var (first, count) in Pieces(input, weight, output))
+        (weight, bias) = (weight.to_type(dtype), bias?.to_type(dtype));
+        foreach (var (first, count) in Pieces(input, h * w * weight.size(0), ForwardElements))
         {
             using var inner = NewDisposeScope();
-            var product = rows.unsqueeze(0).expand(count, -1, -1).bmm(Columns(input.narrow(0, first, count).to_type(dtype), weight, bias, geometry));
-            output.narrow(0, first, count).copy_((geometry.Relu ? product.relu_() : product).view(count, -1, h, w));
+            output.narrow(0, first, count).copy_(geometry.Reference(input.narrow(0, first, count), weight, bias));
         }
 
         return output.MoveToOuterDisposeScope();
@@ -79,7 +77,8 @@ internal sealed class UnfoldFunction : autograd.SingleTensorFunction<UnfoldFunct
         var rows = weight.flatten(1).t().to_type(dtype);
         var rowGradient = zeros([weight.size(0), rows.size(0) + (bias is null ? 0 : 1)], dtype, weight.device);
         var inputGradient = wanted[0] ? empty_like(input) : null;
-        foreach (var (first, count) in Pieces(input, weight, upstream))
+        var patches = weight.numel() / Math.Max(1, weight.size(0));
+        foreach (var (first, count) in Pieces(input, upstream.size(2) * upstream.size(3) * (weight.size(0) + patches), BackwardElements))
         {
             using var inner = NewDisposeScope();
             var gradient = upstream.narrow(0, first, count).to_type(dtype);
@@ -114,13 +113,12 @@ internal sealed class UnfoldFunction : autograd.SingleTensorFunction<UnfoldFunct
         return bias is null ? columns : nn.functional.pad(columns, [0, 0, 0, 1], value: 1);
     }
 
-    private static IEnumerable<(long First, long Count)> Pieces(Tensor input, Tensor weight, Tensor output)
+    private static IEnumerable<(long First, long Count)> Pieces(Tensor input, long elementsOfOne, long elements)
     {
-        var (batch, positions) = (input.size(0), output.size(2) * output.size(3));
-        var count = Math.Max(1, PieceElements / Math.Max(1, positions * (weight.size(0) + weight.numel() / Math.Max(1, weight.size(0)))));
-        for (var first = 0L; first < batch; first += count)
+        var count = Math.Max(1, elements / Math.Max(1, elementsOfOne));
+        for (var first = 0L; first < input.size(0); first += count)
         {
-            yield return (first, Math.Min(count, batch - first));
+            yield return (first, Math.Min(count, input.size(0) - first));
         }
     }
 }
