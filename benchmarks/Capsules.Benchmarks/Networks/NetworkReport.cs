@@ -10,7 +10,7 @@ internal static class NetworkReport
     {
         var m = run.Machine;
         var text = new StringBuilder();
-        text.AppendLine(Invariant($"{m.Date}, {m.Processor}, {m.Processors} processors, {m.Vectors}-bit vectors, {(run.HasFastBFloat16 ? "with" : "without")} bfloat16 instructions, {m.MemoryGiB} GiB; {m.System}; {m.Runtime}; libtorch {m.Libtorch}; {m.Threads} threads; Capsules {m.Version}; batch {run.Batch}, {run.Rounds} rounds."));
+        text.AppendLine(Invariant($"{m.Date}, {m.Processor}, {m.Processors} processors, {m.Vectors}-bit vectors, bfloat16 products {(run.HasFastBFloat16 ? "faster" : "no faster")} than float32's, {m.MemoryGiB} GiB; {m.System}; {m.Runtime}; libtorch {m.Libtorch}; {m.Threads} threads; Capsules {m.Version}; batch {run.Batch}, {run.Rounds} rounds."));
         text.AppendLine().AppendLine(Invariant($"Checked before timing: the first losses agree ({string.Join(", ", run.Networks.Select(n => Invariant($"{n.Name} {n.FirstLoss:f6}")))})."));
         var plain = run[TrainedNetwork.Plain];
         var table = new MarkdownTable("network", "step ms", "middle half", "times as fast", "inference ms", "middle half", "times as fast", "images/s", "own convolutions ms", "peak MB");
