@@ -1,4 +1,4 @@
-using System.Runtime.InteropServices;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace Capsules;
@@ -8,37 +8,40 @@ namespace Capsules;
 /// where the same element of 16 neighbouring planes is one run of floats. Every transform of a Winograd convolution is one of its
 /// two directions.
 /// </summary>
+/// <remarks>Either direction is two passes of short sums over runs of lanes, one along each axis.</remarks>
 internal unsafe struct LaneTransform
 {
     /// <summary>Planes that are transformed together: a cache line of floats.</summary>
     public const int Lanes = 16;
 
-    /// <summary>L (P, H) and R (Q, W).</summary>
-    public int P, Q, H, W;
+    /// <summary>Sums that are computed side by side: they share the factors, and none waits for another.</summary>
+    private const int Streams = 4;
 
-    public int* RowStarts, RowIndices, ColumnStarts, ColumnIndices;
-    public float* RowFactors, ColumnFactors;
+    /// <summary>L (P, H) and R (Q, W), and their transposes.</summary>
+    public SparseRows Rows, Columns, RowsTransposed, ColumnsTransposed;
 
     /// <summary>Where element (p, q) of the first lane is, in floats from the lanes' base (P, Q).</summary>
     public long* Offsets;
 
+    private readonly int P => Rows.Count;
+
+    private readonly int Q => Columns.Count;
+
+    private readonly int H => RowsTransposed.Count;
+
+    private readonly int W => ColumnsTransposed.Count;
+
     public static LaneTransform Of(LinearMap rows, LinearMap columns, long* offsets) => new()
     {
-        P = rows.Rows,
-        Q = columns.Rows,
-        H = rows.Columns,
-        W = columns.Columns,
-        RowStarts = rows.Starts,
-        RowIndices = rows.Indices,
-        RowFactors = rows.Factors,
-        ColumnStarts = columns.Starts,
-        ColumnIndices = columns.Indices,
-        ColumnFactors = columns.Factors,
+        Rows = rows.Rows,
+        Columns = columns.Rows,
+        RowsTransposed = rows.Transposed,
+        ColumnsTransposed = columns.Transposed,
         Offsets = offsets,
     };
 
     /// <summary>Floats of scratch memory that either direction needs.</summary>
-    public readonly long Scratch => (long)Lanes * (H * W + Math.Max(W, Q) + W);
+    public readonly long Scratch => (long)Lanes * (H * W + Math.Max(Streams * W, P * W + Streams * Q));
 
     /// <summary>Planes to lanes: lanes[p, q] = sum over i, j of L[p, i] R[q, j] planes[i, j].</summary>
     /// <param name="planes">The first plane's first element.</param>
@@ -48,136 +51,180 @@ internal unsafe struct LaneTransform
     /// <param name="scratch">Aligned memory of <see cref="Scratch"/> floats.</param>
     public readonly void ToLanes(float* planes, long planeStride, int count, float* lanes, float* scratch)
     {
-        var input = scratch;
-        var row = scratch + (long)Lanes * H * W;
-        Load(planes, planeStride, count, input);
-        for (var p = 0; p < P; p++)
+        if (Vector512.IsHardwareAccelerated)
         {
-            var (start, end) = (RowStarts[p], RowStarts[p + 1]);
-            for (var j = 0; j < W; j++)
-            {
-                Vector256<float> low = default, high = default;
-                for (var k = start; k < end; k++)
-                {
-                    var x = input + (long)Lanes * (RowIndices[k] * W + j);
-                    var factor = Vector256.Create(RowFactors[k]);
-                    low = Vector256.MultiplyAddEstimate(factor, Vector256.LoadAligned(x), low);
-                    high = Vector256.MultiplyAddEstimate(factor, Vector256.LoadAligned(x + 8), high);
-                }
-
-                low.StoreAligned(row + Lanes * j);
-                high.StoreAligned(row + Lanes * j + 8);
-            }
-
-            for (var q = 0; q < Q; q++)
-            {
-                Vector256<float> low = default, high = default;
-                for (var k = ColumnStarts[q]; k < ColumnStarts[q + 1]; k++)
-                {
-                    var x = row + Lanes * ColumnIndices[k];
-                    var factor = Vector256.Create(ColumnFactors[k]);
-                    low = Vector256.MultiplyAddEstimate(factor, Vector256.LoadAligned(x), low);
-                    high = Vector256.MultiplyAddEstimate(factor, Vector256.LoadAligned(x + 8), high);
-                }
-
-                var target = lanes + Offsets[p * Q + q];
-                if (count == Lanes)
-                {
-                    low.Store(target);
-                    high.Store(target + 8);
-                }
-                else
-                {
-                    StorePart(low, high, target, count);
-                }
-            }
+            ToLanes<Simd512, Vector512<float>>(planes, planeStride, count, lanes, scratch);
+        }
+        else if (Vector256.IsHardwareAccelerated)
+        {
+            ToLanes<Simd256, Vector256<float>>(planes, planeStride, count, lanes, scratch);
+        }
+        else
+        {
+            ToLanes<Simd128, Vector128<float>>(planes, planeStride, count, lanes, scratch);
         }
     }
 
     /// <summary>Lanes to planes, the transpose: planes[i, j] = sum over p, q of L[p, i] R[q, j] lanes[p, q].</summary>
     public readonly void ToPlanes(float* lanes, float* planes, long planeStride, int count, float* scratch)
     {
-        var output = scratch;
-        var row = scratch + (long)Lanes * H * W;
-        var part = row + Lanes * W;
-        NativeMemory.Clear(output, (nuint)((long)Lanes * H * W * sizeof(float)));
-        for (var p = 0; p < P; p++)
+        if (Vector512.IsHardwareAccelerated)
         {
-            var (start, end) = (RowStarts[p], RowStarts[p + 1]);
-            if (start == end)
+            ToPlanes<Simd512, Vector512<float>>(lanes, planes, planeStride, count, scratch);
+        }
+        else if (Vector256.IsHardwareAccelerated)
+        {
+            ToPlanes<Simd256, Vector256<float>>(lanes, planes, planeStride, count, scratch);
+        }
+        else
+        {
+            ToPlanes<Simd128, Vector128<float>>(lanes, planes, planeStride, count, scratch);
+        }
+    }
+
+    private readonly void ToLanes<TSimd, TVector>(float* planes, long planeStride, int count, float* lanes, float* scratch)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : unmanaged
+    {
+        var input = scratch;                                    // (H, W)
+        var sums = scratch + (long)Lanes * H * W;               // (streams, W)
+        var results = stackalloc float[Streams * Lanes];
+        LaneTranspose.ToRuns(planes, planeStride, count, H * W, input);
+        for (var p = 0; p < P; p += Streams)
+        {
+            var streams = Math.Min(Streams, P - p);
+            for (var s = 0; s < streams; s++)
             {
-                continue;
+                Sums<TSimd, TVector>(Rows, p + s, input, Lanes * W, W, sums + Lanes * W * s);
             }
 
-            NativeMemory.Clear(row, (nuint)(Lanes * W * sizeof(float)));
             for (var q = 0; q < Q; q++)
             {
-                var source = lanes + Offsets[p * Q + q];
-                if (count < Lanes)
+                var to = Offsets + p * Q + q;
+                if (streams == Streams && count == Lanes)
                 {
-                    LoadPart(source, part, count);
-                    source = part;
+                    Sum<TSimd, TVector>(Columns, q, sums, Lanes, Lanes * W, lanes + to[0], lanes + to[Q], lanes + to[2 * Q], lanes + to[3 * Q]);
+                    continue;
                 }
 
-                var (low, high) = (Vector256.Load(source), Vector256.Load(source + 8));
-                for (var k = ColumnStarts[q]; k < ColumnStarts[q + 1]; k++)
+                for (var s = 0; s < streams; s++)
                 {
-                    var y = row + Lanes * ColumnIndices[k];
-                    var factor = Vector256.Create(ColumnFactors[k]);
-                    Vector256.MultiplyAddEstimate(factor, low, Vector256.LoadAligned(y)).StoreAligned(y);
-                    Vector256.MultiplyAddEstimate(factor, high, Vector256.LoadAligned(y + 8)).StoreAligned(y + 8);
+                    var target = lanes + to[s * Q];
+                    Sum<TSimd, TVector>(Columns, q, sums + Lanes * W * s, Lanes, count == Lanes ? target : results);
+                    if (count < Lanes)
+                    {
+                        new ReadOnlySpan<float>(results, count).CopyTo(new Span<float>(target, count));
+                    }
                 }
-            }
-
-            for (var k = start; k < end; k++)
-            {
-                var factor = Vector256.Create(RowFactors[k]);
-                var y = output + (long)Lanes * W * RowIndices[k];
-                for (var j = 0; j < Lanes * W; j += 8)
-                {
-                    Vector256.MultiplyAddEstimate(factor, Vector256.LoadAligned(row + j), Vector256.LoadAligned(y + j)).StoreAligned(y + j);
-                }
-            }
-        }
-
-        for (var lane = 0; lane < count; lane++)
-        {
-            var plane = planes + lane * planeStride;
-            for (var i = 0; i < H * W; i++)
-            {
-                plane[i] = output[(long)Lanes * i + lane];
             }
         }
     }
 
-    private readonly void Load(float* planes, long planeStride, int count, float* input)
+    private readonly void ToPlanes<TSimd, TVector>(float* lanes, float* planes, long planeStride, int count, float* scratch)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : unmanaged
     {
-        if (count < Lanes)
+        var output = scratch;                                   // (H, W)
+        var sums = scratch + (long)Lanes * H * W;               // (P, W)
+        var input = sums + (long)Lanes * P * W;                 // (streams, Q)
+        for (var p = 0; p < P; p += Streams)
         {
-            NativeMemory.Clear(input, (nuint)((long)Lanes * H * W * sizeof(float)));
-        }
-
-        for (var lane = 0; lane < count; lane++)
-        {
-            var plane = planes + lane * planeStride;
-            for (var i = 0; i < H * W; i++)
+            var streams = Math.Min(Streams, P - p);
+            for (var s = 0; s < streams; s++)
             {
-                input[(long)Lanes * i + lane] = plane[i];
+                for (var q = 0; q < Q; q++)
+                {
+                    var run = new Span<float>(input + (long)Lanes * (Q * s + q), Lanes);
+                    new ReadOnlySpan<float>(lanes + Offsets[(p + s) * Q + q], count).CopyTo(run);
+                    run[count..].Clear();
+                }
+            }
+
+            for (var j = 0; j < W; j++)
+            {
+                var to = sums + (long)Lanes * (p * W + j);
+                if (streams == Streams)
+                {
+                    Sum<TSimd, TVector>(ColumnsTransposed, j, input, Lanes, Lanes * Q, to, to + Lanes * W, to + 2 * Lanes * W, to + 3 * Lanes * W);
+                    continue;
+                }
+
+                for (var s = 0; s < streams; s++)
+                {
+                    Sum<TSimd, TVector>(ColumnsTransposed, j, input + Lanes * Q * s, Lanes, to + Lanes * W * s);
+                }
             }
         }
+
+        for (var i = 0; i < H; i++)
+        {
+            Sums<TSimd, TVector>(RowsTransposed, i, sums, Lanes * W, W, output + (long)Lanes * W * i);
+        }
+
+        LaneTranspose.ToPlanes(output, planes, planeStride, count, H * W);
     }
 
-    private static void StorePart(Vector256<float> low, Vector256<float> high, float* target, int count)
+    // A row of the map applied to each of some neighbouring runs.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Sums<TSimd, TVector>(in SparseRows map, int row, float* source, nint entryStride, int runs, float* target)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : unmanaged
     {
-        var values = stackalloc float[Lanes];
-        low.Store(values);
-        high.Store(values + 8);
-        new ReadOnlySpan<float>(values, count).CopyTo(new Span<float>(target, count));
+        var j = 0;
+        for (; j + Streams <= runs; j += Streams)
+        {
+            var to = target + Lanes * j;
+            Sum<TSimd, TVector>(map, row, source + Lanes * j, entryStride, Lanes, to, to + Lanes, to + 2 * Lanes, to + 3 * Lanes);
+        }
+
+        for (; j < runs; j++)
+        {
+            Sum<TSimd, TVector>(map, row, source + Lanes * j, entryStride, target + Lanes * j);
+        }
     }
 
-    private static void LoadPart(float* source, float* part, int count)
+    // target = sum over the row's entries of factor * the run that the entry's index selects.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Sum<TSimd, TVector>(in SparseRows map, int row, float* source, nint entryStride, float* target)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : unmanaged
     {
-        new Span<float>(part, Lanes).Clear();
-        new ReadOnlySpan<float>(source, count).CopyTo(new Span<float>(part, count));
+        for (var lane = 0; lane < Lanes; lane += TSimd.Lanes)
+        {
+            var sum = TSimd.Zero;
+            for (int k = map.Starts[row], end = map.Starts[row + 1]; k < end; k++)
+            {
+                sum = TSimd.MultiplyAdd(TSimd.Broadcast(map.Factors[k]), TSimd.Load(source + map.Indices[k] * entryStride + lane), sum);
+            }
+
+            TSimd.Store(sum, target + lane);
+        }
+    }
+
+    // The same for four runs at a distance from each other.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Sum<TSimd, TVector>(
+        in SparseRows map, int row, float* source, nint entryStride, nint streamStride, float* first, float* second, float* third, float* fourth)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : unmanaged
+    {
+        for (var lane = 0; lane < Lanes; lane += TSimd.Lanes)
+        {
+            var (a, b, c, d) = (TSimd.Zero, TSimd.Zero, TSimd.Zero, TSimd.Zero);
+            for (int k = map.Starts[row], end = map.Starts[row + 1]; k < end; k++)
+            {
+                var factor = TSimd.Broadcast(map.Factors[k]);
+                var x = source + map.Indices[k] * entryStride + lane;
+                a = TSimd.MultiplyAdd(factor, TSimd.Load(x), a);
+                b = TSimd.MultiplyAdd(factor, TSimd.Load(x + streamStride), b);
+                c = TSimd.MultiplyAdd(factor, TSimd.Load(x + 2 * streamStride), c);
+                d = TSimd.MultiplyAdd(factor, TSimd.Load(x + 3 * streamStride), d);
+            }
+
+            TSimd.Store(a, first + lane);
+            TSimd.Store(b, second + lane);
+            TSimd.Store(c, third + lane);
+            TSimd.Store(d, fourth + lane);
+        }
     }
 }

@@ -2,50 +2,34 @@ using System.Runtime.InteropServices;
 
 namespace Capsules;
 
-/// <summary>A small sparse matrix, row by row, in memory that kernels read by pointer.</summary>
+/// <summary>A small sparse matrix and its transpose.</summary>
 internal sealed unsafe class LinearMap : IDisposable
 {
+    private void* _memory;
+
     /// <param name="rows">Its rows.</param>
     /// <param name="columns">Its columns.</param>
     /// <param name="entry">Its entry at (row, column).</param>
     public LinearMap(int rows, int columns, Func<int, int, double> entry)
     {
-        (Rows, Columns) = (rows, columns);
-        Starts = (int*)NativeMemory.Alloc((nuint)rows + 1, sizeof(int));
-        Indices = (int*)NativeMemory.Alloc((nuint)(rows * columns), sizeof(int));
-        Factors = (float*)NativeMemory.Alloc((nuint)(rows * columns), sizeof(float));
-        var next = 0;
-        for (var row = 0; row < rows; row++)
-        {
-            Starts[row] = next;
-            for (var column = 0; column < columns; column++)
-            {
-                var value = (float)entry(row, column);
-                if (value != 0)
-                {
-                    (Indices[next], Factors[next]) = (column, value);
-                    next++;
-                }
-            }
-        }
-
-        Starts[rows] = next;
+        var entries = (from row in Enumerable.Range(0, rows)
+                       from column in Enumerable.Range(0, columns)
+                       let value = (float)entry(row, column)
+                       where value != 0
+                       select (Row: row, Column: column, Value: value)).ToList();
+        _memory = NativeMemory.Alloc((nuint)(rows + columns + 2 + 4 * entries.Count), sizeof(int));
+        var free = (int*)_memory;
+        Rows = Fill(ref free, rows, entries);
+        Transposed = Fill(ref free, columns, [.. entries.Select(e => (Row: e.Column, Column: e.Row, e.Value)).OrderBy(e => e.Row)]);
     }
 
     ~LinearMap() => Free();
 
-    public int Rows { get; }
+    /// <summary>The matrix.</summary>
+    public SparseRows Rows { get; }
 
-    public int Columns { get; }
-
-    /// <summary>Where each row's entries start; one more than rows.</summary>
-    public int* Starts { get; private set; }
-
-    /// <summary>The entries' columns.</summary>
-    public int* Indices { get; private set; }
-
-    /// <summary>The entries' values.</summary>
-    public float* Factors { get; private set; }
+    /// <summary>Its transpose.</summary>
+    public SparseRows Transposed { get; }
 
     public void Dispose()
     {
@@ -53,12 +37,31 @@ internal sealed unsafe class LinearMap : IDisposable
         GC.SuppressFinalize(this);
     }
 
+    private static SparseRows Fill(ref int* free, int rows, List<(int Row, int Column, float Value)> entries)
+    {
+        var result = new SparseRows { Count = rows, Starts = free, Indices = free + rows + 1, Factors = (float*)(free + rows + 1 + entries.Count) };
+        free += rows + 1 + 2 * entries.Count;
+        for (var (row, next) = (0, 0); row <= rows; row++)
+        {
+            while (next < entries.Count && entries[next].Row < row)
+            {
+                next++;
+            }
+
+            result.Starts[row] = next;
+        }
+
+        for (var k = 0; k < entries.Count; k++)
+        {
+            (result.Indices[k], result.Factors[k]) = (entries[k].Column, entries[k].Value);
+        }
+
+        return result;
+    }
+
     private void Free()
     {
-        NativeMemory.Free(Starts);
-        NativeMemory.Free(Indices);
-        NativeMemory.Free(Factors);
-        Starts = Indices = null;
-        Factors = null;
+        NativeMemory.Free(_memory);
+        _memory = null;
     }
 }

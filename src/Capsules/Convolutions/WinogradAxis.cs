@@ -22,19 +22,25 @@ internal sealed class WinogradAxis : IDisposable
 
         (Size, Phases, OutSize) = ((int)size, (int)stride, (int)((size + 2 * padding - kernel) / stride + 1));
         var taps = Taps(kernel, stride);
-        var outputs = TileSize(OutSize, taps);
+        var outputs = TileSize(OutSize, kernel, stride);
         Tiles = Ceiling(OutSize, outputs);
         var filtering = new ToomCook(outputs, taps);
         Products = filtering.Products;
-        Input = new LinearMap(Phases * Tiles * Products, Size, (row, pixel) =>
+        LongPhases = Long(kernel, stride);
+        InputRows = [.. from phase in Enumerable.Range(0, Phases)
+                        from tile in Enumerable.Range(0, Tiles)
+                        from product in Enumerable.Range(0, ProductsOf(phase))
+                        select (phase, tile, product)];
+        FilterRows = [.. from phase in Enumerable.Range(0, Phases) from product in Enumerable.Range(0, ProductsOf(phase)) select (phase, product)];
+        Input = new LinearMap(InputRows.Count, Size, (row, pixel) =>
         {
-            // Row (phase, tile, product). Pixel s (m t + l) + p - padding is the tile's input l.
-            var (phase, tile, product) = (row / (Tiles * Products), row / Products % Tiles, row % Products);
+            // Pixel s (m t + l) + p - padding is the tile's input l.
+            var (phase, tile, product) = InputRows[row];
             var distance = pixel + padding - phase - stride * tile * outputs;
             return distance >= 0 && distance % stride == 0 && distance / stride < Products ? filtering.Input[product, distance / stride] : 0;
         });
-        Filter = new LinearMap(Phases * Products, (int)kernel, (row, tap) =>
-            tap % Phases == row / Products ? filtering.Filter[row % Products, tap / Phases] : 0);
+        Filter = new LinearMap(FilterRows.Count, (int)kernel, (row, tap) =>
+            tap % Phases == FilterRows[row].Phase ? filtering.Filter[FilterRows[row].Product, tap / Phases] : 0);
         Output = new LinearMap(Tiles * Products, OutSize, (row, pixel) =>
             pixel / outputs == row / Products ? filtering.Output[row % Products, pixel % outputs] : 0);
     }
@@ -54,10 +60,22 @@ internal sealed class WinogradAxis : IDisposable
     /// <summary>n, products of a tile.</summary>
     public int Products { get; }
 
-    /// <summary>(phases * tiles * n, input size).</summary>
+    /// <summary>
+    /// The first phases, whose filters have all ceil(k / s) taps. The others lack the last tap, which alone makes the last product,
+    /// that at infinity: they have none there.
+    /// </summary>
+    public int LongPhases { get; }
+
+    /// <summary>What the rows of <see cref="Input"/> are.</summary>
+    public IReadOnlyList<(int Phase, int Tile, int Product)> InputRows { get; }
+
+    /// <summary>What the rows of <see cref="Filter"/> are.</summary>
+    public IReadOnlyList<(int Phase, int Product)> FilterRows { get; }
+
+    /// <summary>From the input's pixels.</summary>
     public LinearMap Input { get; }
 
-    /// <summary>(phases * n, kernel size).</summary>
+    /// <summary>From the kernel's taps.</summary>
     public LinearMap Filter { get; }
 
     /// <summary>Transposed: (tiles * n, output size).</summary>
@@ -72,11 +90,13 @@ internal sealed class WinogradAxis : IDisposable
     /// <summary>Along one axis: products of the minimal filtering per product of the direct convolution, and tiles.</summary>
     public static (double Share, long Tiles) Saving(long outSize, long kernel, long stride)
     {
-        var taps = Taps(kernel, stride);
-        var outputs = TileSize(outSize, taps);
+        var outputs = TileSize(outSize, kernel, stride);
         var tiles = Ceiling(outSize, outputs);
-        return ((double)stride * tiles * (outputs + taps - 1) / (outSize * kernel), tiles);
+        return ((double)tiles * ProductsOf(outputs, kernel, stride) / (outSize * kernel), tiles);
     }
+
+    /// <summary>The phases that a product sums over: the first so many.</summary>
+    public int PhasesOf(int product) => product == Products - 1 ? LongPhases : Phases;
 
     public void Dispose()
     {
@@ -90,9 +110,17 @@ internal sealed class WinogradAxis : IDisposable
 
     private static int Taps(long kernel, long stride) => Ceiling(kernel, stride);
 
+    private static int Long(long kernel, long stride) => (int)((kernel - 1) % stride + 1);
+
+    // Of one tile in all phases.
+    private static long ProductsOf(int outputs, long kernel, long stride) =>
+        stride * (outputs + Taps(kernel, stride) - 1) - (stride - Long(kernel, stride));
+
     // The tile with the fewest products for all outputs; the smaller of two that are even.
-    private static int TileSize(long outSize, int taps) =>
-        Enumerable.Range(1, MostProducts - taps + 1).MinBy(outputs => Ceiling(outSize, outputs) * (outputs + taps - 1));
+    private static int TileSize(long outSize, long kernel, long stride) => Enumerable.Range(1, MostProducts - Taps(kernel, stride) + 1)
+        .MinBy(outputs => Ceiling(outSize, outputs) * ProductsOf(outputs, kernel, stride));
 
     private static int Ceiling(long a, long b) => (int)((a + b - 1) / b);
+
+    private int ProductsOf(int phase) => phase < LongPhases ? Products : Products - 1;
 }

@@ -9,6 +9,8 @@ namespace Capsules;
 /// products of the same kind: dV = dM U^T, dU = V^T dM, between the transposed transforms.</para>
 /// <para>Work is cut into pieces of channels (and, forward, of images), whose products add up, so that V and U, much larger than
 /// image and filter, are never whole. A piece's matrices take the memory of the last piece's.</para>
+/// <para>Where a kernel is no multiple of its stride, some phases have no part in the products at infinity (see
+/// <see cref="WinogradAxis.LongPhases"/>): those products are summed over the others alone, 27 of 196 less for a 9 x 9 kernel with stride 2.</para>
 /// <para>Input and weight may be bfloat16: a piece at a time is widened to float32, in which all is computed.</para>
 /// </remarks>
 internal sealed unsafe class WinogradConvolution : IDisposable
@@ -24,6 +26,12 @@ internal sealed unsafe class WinogradConvolution : IDisposable
     private readonly WinogradAxis _rows, _columns;
     private readonly int _batch, _channels, _outChannels;
 
+    /// <summary>Products of which phases, next to each other in V, U and M: where neither is at infinity, one is, both are.</summary>
+    private readonly List<(int First, int Count, int Phases)> _groups = [];
+
+    /// <summary>The place of the product of row a and column b (a, b).</summary>
+    private readonly int[,] _places;
+
     /// <param name="input">The shape of the input (B, C, H, W).</param>
     /// <param name="weight">The shape of the weight (O, C, kh, kw).</param>
     /// <param name="stride">(height, width).</param>
@@ -33,6 +41,18 @@ internal sealed unsafe class WinogradConvolution : IDisposable
         _rows = new WinogradAxis(input[2], weight[2], stride.H, padding.H);
         _columns = new WinogradAxis(input[3], weight[3], stride.W, padding.W);
         (_batch, _channels, _outChannels) = ((int)input[0], (int)input[1], (int)weight[0]);
+        _places = new int[_rows.Products, _columns.Products];
+        var place = 0;
+        foreach (var group in from row in Enumerable.Range(0, _rows.Products)
+                              from column in Enumerable.Range(0, _columns.Products)
+                              group (row, column) by (Rows: _rows.PhasesOf(row), Columns: _columns.PhasesOf(column)))
+        {
+            _groups.Add((place, group.Count(), group.Key.Rows * group.Key.Columns));
+            foreach (var (row, column) in group)
+            {
+                _places[row, column] = place++;
+            }
+        }
     }
 
     private int Products => _rows.Products * _columns.Products;
@@ -58,7 +78,10 @@ internal sealed unsafe class WinogradConvolution : IDisposable
                 var (v, u) = (memory.V(imageCount, count), memory.U(count));
                 TransferInput(Wide(Part(input.narrow(0, image, imageCount), channel, count)), v, toLanes: true);
                 TransferFilter(Wide(Part(weight, channel, count)), u, toLanes: true);
-                BatchProduct.Store(sum, v, u, add: channel > 0);
+                foreach (var group in Groups(v, u, sum, count))
+                {
+                    BatchProduct.Store(group.M, group.V, group.U, add: channel > 0);
+                }
             }
 
             TransferOutput(output.narrow(0, image, imageCount), sum, toLanes: false);
@@ -84,14 +107,22 @@ internal sealed unsafe class WinogradConvolution : IDisposable
             if (inputGradient is not null)
             {
                 TransferFilter(Wide(Part(weight, channel, count)), u, toLanes: true);
-                BatchProduct.Store(v, product, u.transpose(1, 2), add: false);
+                foreach (var group in Groups(v, u, product, count))
+                {
+                    BatchProduct.Store(group.V, group.M, group.U.transpose(1, 2), add: false);
+                }
+
                 StorePart(inputGradient, channel, count, planes => TransferInput(planes, v, toLanes: false));
             }
 
             if (weightGradient is not null)
             {
                 TransferInput(Wide(Part(input, channel, count)), v, toLanes: true);
-                BatchProduct.Store(u, v.transpose(1, 2), product, add: false);
+                foreach (var group in Groups(v, u, product, count))
+                {
+                    BatchProduct.Store(group.U, group.V.transpose(1, 2), group.M, add: false);
+                }
+
                 StorePart(weightGradient, channel, count, planes => TransferFilter(planes, u, toLanes: false));
             }
         }
@@ -129,16 +160,22 @@ internal sealed unsafe class WinogradConvolution : IDisposable
         }
     }
 
+    // Each group's matrices, of the phases that it has.
+    private IEnumerable<(Tensor V, Tensor U, Tensor M)> Groups(Tensor v, Tensor u, Tensor m, int channels) => _groups.Select(group => (
+        v.narrow(0, group.First, group.Count).narrow(2, 0, group.Phases * channels),
+        u.narrow(0, group.First, group.Count).narrow(1, 0, group.Phases * channels),
+        m.narrow(0, group.First, group.Count)));
+
     // Planes (images, channels, H, W).
     private void TransferInput(Tensor planes, Tensor lanes, bool toLanes)
     {
         var (channels, width, matrix) = (planes.size(1), lanes.size(2), lanes.size(1) * lanes.size(2));
-        var offsets = Offsets(_rows.Input.Rows, _columns.Input.Rows, (p, q) =>
+        var offsets = Offsets(_rows.Input.Rows.Count, _columns.Input.Rows.Count, (p, q) =>
         {
-            var (phaseRow, tileRow, row) = Split(p, _rows);
-            var (phaseColumn, tileColumn, column) = Split(q, _columns);
-            return (row * _columns.Products + column) * matrix + (tileRow * _columns.Tiles + tileColumn) * width
-                + (phaseRow * _columns.Phases + phaseColumn) * channels;
+            var (phaseRow, tileRow, row) = _rows.InputRows[p];
+            var (phaseColumn, tileColumn, column) = _columns.InputRows[q];
+            return _places[row, column] * matrix + (tileRow * _columns.Tiles + tileColumn) * width
+                + (phaseRow * _columns.PhasesOf(column) + phaseColumn) * channels;
         });
         Transfer(_rows.Input, _columns.Input, offsets, planes, lanes, itemDimension: 0, laneItemStride: Tiles * width, toLanes);
     }
@@ -146,12 +183,12 @@ internal sealed unsafe class WinogradConvolution : IDisposable
     // Planes (O, channels, kh, kw).
     private void TransferFilter(Tensor planes, Tensor lanes, bool toLanes)
     {
-        var channels = planes.size(1);
-        var offsets = Offsets(_rows.Filter.Rows, _columns.Filter.Rows, (p, q) =>
+        var (channels, matrix) = (planes.size(1), lanes.size(1) * lanes.size(2));
+        var offsets = Offsets(_rows.Filter.Rows.Count, _columns.Filter.Rows.Count, (p, q) =>
         {
-            var (phaseRow, row) = (p / _rows.Products, p % _rows.Products);
-            var (phaseColumn, column) = (q / _columns.Products, q % _columns.Products);
-            return ((row * _columns.Products + column) * Phases + phaseRow * _columns.Phases + phaseColumn) * channels * _outChannels;
+            var (phaseRow, row) = _rows.FilterRows[p];
+            var (phaseColumn, column) = _columns.FilterRows[q];
+            return _places[row, column] * matrix + (phaseRow * _columns.PhasesOf(column) + phaseColumn) * channels * _outChannels;
         });
         Transfer(_rows.Filter, _columns.Filter, offsets, planes, lanes, itemDimension: 1, laneItemStride: _outChannels, toLanes);
     }
@@ -160,11 +197,11 @@ internal sealed unsafe class WinogradConvolution : IDisposable
     private void TransferOutput(Tensor planes, Tensor lanes, bool toLanes)
     {
         var matrix = lanes.size(1) * _outChannels;
-        var offsets = Offsets(_rows.Output.Rows, _columns.Output.Rows, (p, q) =>
+        var offsets = Offsets(_rows.Output.Rows.Count, _columns.Output.Rows.Count, (p, q) =>
         {
             var (tileRow, row) = (p / _rows.Products, p % _rows.Products);
             var (tileColumn, column) = (q / _columns.Products, q % _columns.Products);
-            return (row * _columns.Products + column) * matrix + ((long)tileRow * _columns.Tiles + tileColumn) * _outChannels;
+            return _places[row, column] * matrix + ((long)tileRow * _columns.Tiles + tileColumn) * _outChannels;
         });
         Transfer(_rows.Output, _columns.Output, offsets, planes, lanes, itemDimension: 0, laneItemStride: (long)Tiles * _outChannels, toLanes);
     }
@@ -199,9 +236,6 @@ internal sealed unsafe class WinogradConvolution : IDisposable
         GC.KeepAlive(planes);
         GC.KeepAlive(lanes);
     }
-
-    private static (long Phase, long Tile, long Product) Split(int row, WinogradAxis axis) =>
-        (row / (axis.Tiles * axis.Products), row / axis.Products % axis.Tiles, row % axis.Products);
 
     private static long[] Offsets(int rows, int columns, Func<int, int, long> at)
     {

@@ -16,6 +16,8 @@ public class ConvolutionKernelTests
     [InlineData(3, 1, 8, 7, 1)]
     [InlineData(5, 1, 9, 9, 2)]
     [InlineData(4, 3, 13, 16, 1)]
+    [InlineData(4, 2, 11, 10, 0)]       // phases of as many taps
+    [InlineData(7, 3, 19, 16, 2)]       // one of three phases longer
     [InlineData(6, 1, 6, 6, 0)]         // one output
     [InlineData(1, 1, 5, 4, 0)]
     public void Conv2d_WinogradAndUnfold_GiveTheReferencesValuesAndGradients(long kernel, long stride, long height, long width, long padding)
@@ -204,14 +206,15 @@ public class ConvolutionKernelTests
         Tensor.TotalCount.Should().BeLessThanOrEqualTo(total);
     }
 
-    // Relative to the largest entry: rounding errors of a sum are as large as its terms, and those are alike. bfloat16's are 4e-3.
+    // Relative to the largest entry: rounding errors of a sum are as large as its terms, and those are alike. The largest of half a
+    // million is 2e-5 on some processors; bfloat16's are 4e-3.
     private static void ShouldAgree(Tensor actual, Tensor expected, string because = "")
     {
         using var scope = NewDisposeScope();
         actual.shape.Should().Equal(expected.shape, because);
         var (a, e) = (actual.detach().to(float64), expected.detach().to(float64));
         var error = ((a - e).abs().max() / e.abs().max()).item<double>();
-        error.Should().BeLessThan(2e-5, because);
+        error.Should().BeLessThan(4e-5, because);
     }
 
     private static void Collect()
