@@ -50,10 +50,8 @@ internal static class AttackCommand
     {
         var (network, test) = (inspection.Network, inspection.Dataset.Test);
         count = (int)Math.Min(count, test.Count);
-        var total = count * epsilons.Length;
-        IReadOnlyList<AttackResult> results = [];
-        new TrainingDisplay(inspection.Console).Track("attack", total, report => results = AttackRun.Run(
-            network, test, count, epsilons, options, inspection.Device, done => report(done, $"{done}/{total} images"), cancellation));
+        var results = new TrainingDisplay(inspection.Console).TrackImages("attack", count * epsilons.Length, report => AttackRun.Run(
+            network, test, count, epsilons, options, inspection.Device, report, cancellation));
         Show(inspection.Console, results, network.HasDecoder);
         var model = inspection.Checkpoint.Options.Model;
         var path = inspection.PathOf($"attack-{method}.csv");

@@ -38,14 +38,13 @@ internal static class EnsembleEvaluation
                 checkpoint.Dataset.RequireKind(dataset);
             }
 
-            EnsembleResult? result = null;
             var indices = EvaluateCommand.Addresses(dataset, images);
-            new TrainingDisplay(console).Track("test", indices.Length, report => result = Ensemble.Run(
-                [.. members.Select(member => member.Network)], dataset.Test, indices, place, done => report(done, $"{done}/{indices.Length} images"), cancellation));
+            var result = new TrainingDisplay(console).TrackImages("test", indices.Length, report => Ensemble.Run(
+                [.. members.Select(member => member.Network)], dataset.Test, indices, place, report, cancellation));
             RunReport.Show(console, _ => { },
             [
-                .. paths.Select((path, i) => (path, $"{(double)result!.MembersWrong[i] / result.Images:p2} ({result.MembersWrong[i]} of {result.Images} wrong)", "")),
-                ($"ensemble of {paths.Count}, scores summed", $"{result!.Error:p2} ({result.Wrong} of {result.Images} wrong)", ""),
+                .. paths.Select((path, i) => (path, $"{(double)result.MembersWrong[i] / result.Images:p2} ({result.MembersWrong[i]} of {result.Images} wrong)", "")),
+                ($"ensemble of {paths.Count}, scores summed", $"{result.Error:p2} ({result.Wrong} of {result.Images} wrong)", ""),
             ]);
             return 0;
         }

@@ -33,7 +33,7 @@ internal static class EvaluateCommand
             }
 
             return given.Length == 1 && !SeedPlan.IsIn(given[0])
-                ? RunAsync(AnsiConsole.Console, given[0], name, machine.Data, result.GetValue(images), machine.Device, machine.Threads, cancellation)
+                ? RunAsync(AnsiConsole.Console, given[0], name, result.GetValue(images), machine, cancellation)
                 : throw new UserException("Several runs are evaluated as one: give --ensemble, or one run.");
         });
         return command;
@@ -50,9 +50,9 @@ internal static class EvaluateCommand
     }
 
     private static async Task<int> RunAsync(
-        IAnsiConsole console, string run, string? name, string? data, long? images, string device, int threads, CancellationToken cancellation)
+        IAnsiConsole console, string run, string? name, long? images, MachineSettings machine, CancellationToken cancellation)
     {
-        var place = Session.Open(device, threads);
+        var place = Session.Open(machine.Device, machine.Threads);
         var path = RunFolder.BestIn(run);
         if (Directory.Exists(run) && path == RunFolder.Open(run).Last)
         {
@@ -63,12 +63,12 @@ internal static class EvaluateCommand
         using (network)
         {
             using var dataset = await TrainingRun.OpenAsync(
-                console, name ??= checkpoint.Dataset.Name, data, checkpoint.Dataset.OptionsFor(name), cancellation);
+                console, name ??= checkpoint.Dataset.Name, machine.Data, checkpoint.Dataset.OptionsFor(name), cancellation);
             checkpoint.Dataset.RequireKind(dataset);
             console.Say($"{path}, {NetworkCatalog.Get(checkpoint.Options.Model).Title}, epoch {checkpoint.State.History.Count}, on {dataset.Name} ({dataset.Source})");
-            var (test, indices) = (default(Evaluation), Addresses(dataset, images));
-            new TrainingDisplay(console).Track("test", indices.Length, report => test = Evaluator.Run(
-                network, dataset.Test, indices, place, done => report(done, $"{done}/{indices.Length} images"), cancellation));
+            var indices = Addresses(dataset, images);
+            var test = new TrainingDisplay(console).TrackImages(
+                "test", indices.Length, report => Evaluator.Run(network, dataset.Test, indices, place, report, cancellation));
             RunReport.Show(console, _ => { },
             [
                 .. RunReport.Rows(test, NetworkCatalog.Get(checkpoint.Options.Model).PublishedOn(checkpoint.Options, dataset)),

@@ -51,10 +51,8 @@ internal sealed class Inspection(
     public Predictions Predict(int? count, CancellationToken cancellation)
     {
         var images = (int)Math.Min(count ?? long.MaxValue, dataset.Test.Count);
-        Predictions? predictions = null;
-        new TrainingDisplay(console).Track("test images", images, report => predictions = Predictions.Of(
-            network, dataset.Test, images, device, done => report(done, $"{done}/{images}"), cancellation));
-        return predictions!;
+        return new TrainingDisplay(console).TrackImages(
+            "test", images, report => Predictions.Of(network, dataset.Test, images, device, report, cancellation));
     }
 
     /// <summary>The index of the test image that the options ask for.</summary>

@@ -59,10 +59,9 @@ internal static class ClosingReport
         var (_, network, _) = Checkpoint.Load(folder.Best, device);
         using (network)
         {
-            var result = default(Evaluation);
-            display.Track("test of the best", dataset.Test.Count, report => result = Evaluator.Run(network, dataset.Test, Batches.InOrder(dataset.Test.Count), device,
-                done => report(done, $"{done}/{dataset.Test.Count} images"), cancellation));
-            return result;
+            var indices = Batches.InOrder(dataset.Test.Count);
+            return display.TrackImages(
+                "test of the best", indices.Length, report => Evaluator.Run(network, dataset.Test, indices, device, report, cancellation));
         }
     }
 }

@@ -31,6 +31,14 @@ internal sealed class TrainingDisplay(IAnsiConsole console, Action<string>? log 
         }
     }
 
+    /// <summary>Runs work on so many images that reports how many of them are done, shows it, and hands on what it makes.</summary>
+    public T TrackImages<T>(string title, long images, Func<Action<int>, T> work)
+    {
+        var made = default(T);
+        Track(title, images, report => made = work(done => report(done, $"{done}/{images} images")));
+        return made!;
+    }
+
     private void Live(string title, long total, Action<Action<long, string>> work)
     {
         var column = new DetailsColumn();

@@ -269,13 +269,8 @@ internal sealed class Trainer : IDisposable
         EpochEnded?.Invoke();
     }
 
-    private Evaluation Evaluate(ImageSplit split, long[] indices, string name, CancellationToken cancellation)
-    {
-        var result = default(Evaluation);
-        _display.Track(name, indices.Length, report =>
-            result = Evaluator.Run(Network, split, indices, _device, done => report(done, $"{done}/{indices.Length} images"), cancellation));
-        return result;
-    }
+    private Evaluation Evaluate(ImageSplit split, long[] indices, string name, CancellationToken cancellation) => _display.TrackImages(
+        name, indices.Length, report => Evaluator.Run(Network, split, indices, _device, report, cancellation));
 
     // Events first: they are never behind the checkpoint, and resuming forgets what they are ahead. Weights that are no longer
     // numbers show in the loss one step later only, and must not take the place of good ones before.
