@@ -6,7 +6,7 @@ namespace Capsules.Samples;
 /// <param name="Description">What it is, in a line.</param>
 /// <param name="Recipe">How it is trained where nothing else is said.</param>
 /// <param name="WithoutOptions">Options of <c>train</c> that mean nothing to it.</param>
-/// <param name="Published">What its authors report on MNIST.</param>
+/// <param name="Sizes">What its authors report of its size on MNIST.</param>
 /// <param name="Make">Assembles it with fresh weights, for options, image shape and number of classes.</param>
 internal sealed record NetworkKind(
     string Name,
@@ -14,15 +14,15 @@ internal sealed record NetworkKind(
     string Description,
     TrainingOptions Recipe,
     IReadOnlyList<string> WithoutOptions,
-    PublishedFigures Published,
+    PublishedSizes Sizes,
     Func<TrainingOptions, ImageShape, int, ImageNetwork> Make)
 {
     /// <summary>Whether it learns from images of several objects, with labels (B, K). Default: true.</summary>
     public bool TakesSeveralObjects { get; init; } = true;
 
     /// <summary>
-    /// The published figures where results of a run compare with them: on the original MNIST, else null; of the 2017 network those for the
-    /// run's iterations, with or without reconstruction.
+    /// The published figures where results of a run compare with them: on the original MNIST, else null. The error is that of the run's
+    /// own settings, by <see cref="PublishedResults"/>.
     /// </summary>
     public PublishedFigures? PublishedOn(TrainingOptions options, ImageDataset dataset)
     {
@@ -31,16 +31,16 @@ internal sealed record NetworkKind(
             return null;
         }
 
-        if (Name != NetworkCatalog.Default)
-        {
-            return Published;
-        }
+        var result = PublishedResults.For(options, dataset).FirstOrDefault();
+        return new PublishedFigures(Percent(result?.Error), Percent(100 - result?.Error), Sizes.Parameters, Sizes.ParametersWithDecoder);
 
-        return PublishedResults.For(options, dataset) is [{ Error: var error }, ..]
-            ? Published with { Error = FormattableString.Invariant($"{error:f2} %"), Accuracy = FormattableString.Invariant($"{100 - error:f2} %") }
-            : Published with { Error = "", Accuracy = "" };
+        string Percent(double? share) =>
+            share is null ? "" : FormattableString.Invariant($"{share:f2} %{(result!.IsEnsemble ? " (ensemble)" : "")}");
     }
 }
+
+/// <summary>Parameters of a network as a paper counts them, as text; empty where it does not.</summary>
+internal sealed record PublishedSizes(string Parameters, string ParametersWithDecoder);
 
 /// <summary>Figures of a paper on MNIST, as text for the closing table; empty where it has none.</summary>
 internal sealed record PublishedFigures(string Error, string Accuracy, string Parameters, string ParametersWithDecoder);
@@ -57,7 +57,7 @@ internal static class NetworkCatalog
         new(CapsNetName, "CapsNet (2017)", "the network of Sabour, Frosst, Hinton 2017",
             new TrainingOptions(),
             WithoutOptions: [],
-            new PublishedFigures("0.25 %", "99.75 %", "6.8M", "8.2M"),
+            new PublishedSizes("6.8M", "8.2M"),
             (options, image, classes) => new CapsNet(
                 image, classes, options.RoutingIterations, options.Preset, withDecoder: options.ReconstructionWeight > 0, options.Precision)),
         new(EfficientName, "Efficient-CapsNet (2021)", "the network of Mazzia, Salvetti, Chiaberge 2021, 161,824 parameters and a decoder",
@@ -71,7 +71,7 @@ internal static class NetworkCatalog
                 Augmentation = Augmentation.Efficient,      // and 0.0005 x squared errors, which on 28 x 28 is its 0.392 x their mean
             },
             WithoutOptions: ["--preset", "--routing-iterations", "--precision"],
-            new PublishedFigures("0.16 % (ensemble)", "99.84 % (ensemble)", "161K", "161K and decoder"),
+            new PublishedSizes("161K", "161K and decoder"),
             (options, image, classes) => new EfficientCapsNet(image, classes, withDecoder: options.ReconstructionWeight > 0)),
         new(MatrixName, "Matrix capsules with EM routing (2018)", "the network of Hinton, Sabour, Frosst 2018 in a size for one CPU",
             new TrainingOptions
@@ -84,17 +84,17 @@ internal static class NetworkCatalog
                 ReconstructionWeight = 0,
             },
             WithoutOptions: ["--preset", "--reconstruction-weight", "--precision"],
-            new PublishedFigures("0.44 %", "99.56 %", "310K", ""),
+            new PublishedSizes("310K", ""),
             (options, image, classes) => new MatrixCapsNet(image, classes, AtLeastOne(options, MatrixName))) { TakesSeveralObjects = false },
         new(InvertedName, "Inverted dot-product attention (2020)", "capsules as in Tsai, Srivastava, Goh, Salakhutdinov 2020 on a small backbone",
             new TrainingOptions { Model = InvertedName, RoutingIterations = 2, ReconstructionWeight = 0 },
             WithoutOptions: ["--preset", "--reconstruction-weight", "--precision"],
-            new PublishedFigures("", "", "", ""),
+            new PublishedSizes("", ""),
             (options, image, classes) => new InvertedAttentionCapsNet(image, classes, AtLeastOne(options, InvertedName))) { TakesSeveralObjects = false },
         new(BaselineName, "Convolutional baseline (2017)", "the plain convolutional network that it is compared with",
             new TrainingOptions { Model = BaselineName, ReconstructionWeight = 0 },
             WithoutOptions: ["--preset", "--routing-iterations", "--reconstruction-weight", "--precision"],
-            new PublishedFigures("0.39 %", "99.61 %", "35.4M", ""),
+            new PublishedSizes("35.4M", ""),
             (_, image, classes) => new ConvolutionalBaseline(image, classes)),
     ];
 

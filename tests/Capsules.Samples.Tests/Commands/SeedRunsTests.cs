@@ -88,12 +88,34 @@ public sealed class SeedRunsTests : IDisposable
     [Fact]
     public void PublishedResults_OfMnist_StartWithThePapersTable()
     {
-        using var mnist = new ImageDataset("mnist", "a test", [.. Enumerable.Range(0, 10).Select(i => i.ToString(CultureInfo.InvariantCulture))],
-            ImageSplit.FromArrays(new byte[784], [0], 1, 28, 28), ImageSplit.FromArrays(new byte[784], [0], 1, 28, 28), isOriginal: true);
+        using var mnist = OriginalMnist();
         double Papers(int iterations, double reconstruction) => PublishedResults.For(
             new TrainingOptions { RoutingIterations = iterations, ReconstructionWeight = reconstruction }, mnist)[0].Error;
         (Papers(3, 0.0005), Papers(3, 0), Papers(1, 0.0005), Papers(1, 0)).Should().Be((0.25, 0.35, 0.29, 0.34));
         PublishedResults.For(new TrainingOptions { RoutingIterations = 2 }, mnist).Should().BeEmpty("nobody reports it");
+    }
+
+    [Theory]
+    [InlineData("capsnet", 3, "0.25 %", "99.75 %", "8.2M")]
+    [InlineData("capsnet", 1, "0.29 %", "99.71 %", "8.2M")]
+    [InlineData("capsnet", 2, "", "", "8.2M")]
+    [InlineData("efficient", 3, "0.16 % (ensemble)", "99.84 % (ensemble)", "161K and decoder")]
+    [InlineData("matrix", 2, "0.44 %", "99.56 %", "")]
+    [InlineData("inverted", 2, "", "", "")]
+    [InlineData("cnn", 3, "0.39 %", "99.61 %", "")]
+    public void PublishedOn_OriginalMnist_IsWhatTheNetworksAuthorsReport(string model, int iterations, string error, string accuracy, string withDecoder)
+    {
+        using var mnist = OriginalMnist();
+        var figures = NetworkCatalog.Get(model).PublishedOn(new TrainingOptions { Model = model, RoutingIterations = iterations }, mnist)!;
+        (figures.Error, figures.Accuracy, figures.ParametersWithDecoder).Should().Be((error, accuracy, withDecoder));
+    }
+
+    [Fact]
+    public void PublishedResults_BestEpochs_AreSaidToBeSo()
+    {
+        using var mnist = OriginalMnist();
+        var results = PublishedResults.For(new TrainingOptions(), mnist);
+        results.Should().OnlyContain(result => result.IsBest == result.Remark.Contains("best"));
     }
 
     [Fact]
@@ -110,6 +132,10 @@ public sealed class SeedRunsTests : IDisposable
         folder.Hold().Dispose();
         Directory.GetFiles(folder.FullPath).Select(Path.GetFileName).Should().BeEquivalentTo("log.txt");
     }
+
+    private static ImageDataset OriginalMnist() => new(
+        "mnist", "a test", [.. Enumerable.Range(0, 10).Select(i => i.ToString(CultureInfo.InvariantCulture))],
+        ImageSplit.FromArrays(new byte[784], [0], 1, 28, 28), ImageSplit.FromArrays(new byte[784], [0], 1, 28, 28), isOriginal: true);
 
     private RunResult[] Results() => [.. SeedPlan.Read(Parent).Runs(Parent).Select(run => RunFolder.At(run.Folder).ReadResult()!)];
 
