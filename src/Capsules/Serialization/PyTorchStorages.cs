@@ -6,12 +6,13 @@ namespace Capsules;
 /// <summary>The storages of a PyTorch file, each read once, and the tensors that view them.</summary>
 internal sealed class PyTorchStorages : IDisposable
 {
-    private static readonly Dictionary<string, ScalarType> Types = new()
+    private static readonly Dictionary<string, (ScalarType Type, int Bytes)> Elements = new()
     {
-        ["FloatStorage"] = ScalarType.Float32, ["DoubleStorage"] = ScalarType.Float64, ["HalfStorage"] = ScalarType.Float16,
-        ["BFloat16Storage"] = ScalarType.BFloat16, ["LongStorage"] = ScalarType.Int64, ["IntStorage"] = ScalarType.Int32,
-        ["ShortStorage"] = ScalarType.Int16, ["CharStorage"] = ScalarType.Int8, ["ByteStorage"] = ScalarType.Byte,
-        ["BoolStorage"] = ScalarType.Bool, ["ComplexFloatStorage"] = ScalarType.ComplexFloat32, ["ComplexDoubleStorage"] = ScalarType.ComplexFloat64,
+        ["FloatStorage"] = (ScalarType.Float32, 4), ["DoubleStorage"] = (ScalarType.Float64, 8), ["HalfStorage"] = (ScalarType.Float16, 2),
+        ["BFloat16Storage"] = (ScalarType.BFloat16, 2), ["LongStorage"] = (ScalarType.Int64, 8), ["IntStorage"] = (ScalarType.Int32, 4),
+        ["ShortStorage"] = (ScalarType.Int16, 2), ["CharStorage"] = (ScalarType.Int8, 1), ["ByteStorage"] = (ScalarType.Byte, 1),
+        ["BoolStorage"] = (ScalarType.Bool, 1), ["ComplexFloatStorage"] = (ScalarType.ComplexFloat32, 8),
+        ["ComplexDoubleStorage"] = (ScalarType.ComplexFloat64, 16),
     };
 
     private readonly ZipArchive _zip;
@@ -58,24 +59,24 @@ internal sealed class PyTorchStorages : IDisposable
 
     private Tensor Storage(string type, string key, long count)
     {
-        var dtype = Types.TryGetValue(type, out var found) ? found : throw new NotSupportedException($"TorchSharp has no dtype for PyTorch's {type}.");
+        var (dtype, elementBytes) = Elements.TryGetValue(type, out var found)
+            ? found
+            : throw new NotSupportedException($"TorchSharp has no dtype for PyTorch's {type}.");
         if (_read.TryGetValue(key, out var known))
         {
             return known.dtype == dtype && known.numel() == count ? known : throw new InvalidDataException($"its storage '{key}' is announced in two ways");
         }
 
         var entry = _zip.GetEntry($"{_folder}data/{key}") ?? throw new InvalidDataException($"its storage '{key}' is missing");
-        var tensor = empty(0, dtype: dtype);
-        var bytes = checked(count * tensor.element_size());
+        var bytes = checked(count * elementBytes);
         if (count < 0 || bytes != Bounded(entry))
         {
             throw new InvalidDataException($"its storage '{key}' has {entry.Length:N0} bytes where {bytes:N0} were announced");
         }
 
-        tensor.Dispose();
-        tensor = empty(count, dtype: dtype);
+        var tensor = empty(count, dtype: dtype);
         using var stream = entry.Open();
-        TensorMemory.Fill(tensor, bytes, (piece, _) => ReadExactly(stream, piece, key));
+        TensorMemory.Visit(tensor, (piece, _) => ReadExactly(stream, piece, key));
         return _read[key] = tensor;
     }
 

@@ -40,7 +40,7 @@ public static class Safetensors
             {
                 using var scope = NewDisposeScope();
                 var plain = tensor.detach().cpu().contiguous();      // one at a time, so a copy exists of one only
-                TensorMemory.Drain(plain, plain.numel() * plain.element_size(), stream.Write);
+                TensorMemory.Visit(plain, (bytes, _) => stream.Write(bytes));
             }
         });
     }

@@ -99,7 +99,7 @@ public sealed class SafetensorsFile : IDisposable
             $"'{name}' of {Path} is of dtype {entry.Dtype}, which TorchSharp does not have. Convert it where it comes from.");
         using var scope = NewDisposeScope();
         var tensor = empty([.. entry.Shape], dtype: type);
-        TensorMemory.Fill(tensor, entry.Bytes, (bytes, offset) => ReadExactly(_file, bytes, _dataStart + entry.Offset + offset, Path));
+        TensorMemory.Visit(tensor, (bytes, offset) => ReadExactly(_file, bytes, _dataStart + entry.Offset + offset, Path));
         return (device is null ? tensor : tensor.to(device)).MoveToOuterDisposeScope();
     }
 

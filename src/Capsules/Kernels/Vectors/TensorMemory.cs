@@ -9,30 +9,19 @@ internal static unsafe class TensorMemory
 
     public delegate void PieceAction(Span<byte> bytes, long offset);
 
-    public delegate void ReadAction(ReadOnlySpan<byte> bytes);
-
     /// <summary>The first element of a contiguous float32 CPU tensor. The caller keeps the tensor alive while it uses the pointer.</summary>
     public static float* Floats(torch.Tensor tensor) => (float*)THSTensor_data(tensor.Handle);
 
-    /// <summary>Fills a contiguous CPU tensor of so many bytes, piece by piece; the action gets each piece and where it begins.</summary>
-    public static void Fill(torch.Tensor tensor, long bytes, PieceAction fill)
+    /// <summary>
+    /// Hands out the memory of a contiguous CPU tensor piece by piece, to read or to write; the action gets each piece and where it begins.
+    /// </summary>
+    public static void Visit(torch.Tensor tensor, PieceAction action)
     {
         var start = (byte*)THSTensor_data(tensor.Handle);
+        var bytes = tensor.numel() * tensor.element_size();
         for (var done = 0L; done < bytes; done += PieceBytes)
         {
-            fill(new Span<byte>(start + done, (int)Math.Min(PieceBytes, bytes - done)), done);
-        }
-
-        GC.KeepAlive(tensor);
-    }
-
-    /// <summary>Hands out a contiguous CPU tensor of so many bytes, piece by piece.</summary>
-    public static void Drain(torch.Tensor tensor, long bytes, ReadAction read)
-    {
-        var start = (byte*)THSTensor_data(tensor.Handle);
-        for (var done = 0L; done < bytes; done += PieceBytes)
-        {
-            read(new ReadOnlySpan<byte>(start + done, (int)Math.Min(PieceBytes, bytes - done)));
+            action(new Span<byte>(start + done, (int)Math.Min(PieceBytes, bytes - done)), done);
         }
 
         GC.KeepAlive(tensor);
