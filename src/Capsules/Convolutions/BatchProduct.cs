@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using static TorchSharp.torch;
 
 namespace Capsules;
@@ -7,7 +6,8 @@ namespace Capsules;
 internal static unsafe class BatchProduct
 {
     // aoti_torch_cpu_baddbmm_out(out, self, batch1, batch2, beta, alpha) of libtorch's C interface: out = beta self + alpha batch1 batch2.
-    private static readonly delegate* unmanaged[Cdecl]<nint, nint, nint, nint, double, double, int> Native = Find();
+    private static readonly delegate* unmanaged[Cdecl]<nint, nint, nint, nint, double, double, int> Native =
+        (delegate* unmanaged[Cdecl]<nint, nint, nint, nint, double, double, int>)TorchLibrary.Find("aoti_torch_cpu_baddbmm_out");
 
     /// <summary>result = a b, or result += a b.</summary>
     /// <param name="result">(n, r, c), on the CPU; contiguous matrices next to each other are the fastest.</param>
@@ -35,10 +35,4 @@ internal static unsafe class BatchProduct
             throw new InvalidOperationException("libtorch could not multiply matrices; the reason is on standard error.");
         }
     }
-
-    private static delegate* unmanaged[Cdecl]<nint, nint, nint, nint, double, double, int> Find() =>
-        NativeLibrary.TryLoad("torch_cpu", typeof(BatchProduct).Assembly, null, out var library)
-        && NativeLibrary.TryGetExport(library, "aoti_torch_cpu_baddbmm_out", out var address)
-            ? (delegate* unmanaged[Cdecl]<nint, nint, nint, nint, double, double, int>)address
-            : null;
 }

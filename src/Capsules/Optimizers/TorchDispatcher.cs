@@ -20,10 +20,20 @@ internal static unsafe class TorchDispatcher
     // The version of the interface's conventions: libtorch 2.10, which first had it.
     private const ulong Abi = 0x020A000000000000;
 
-    private static readonly Entry Native = Entry.Find();
+    private static readonly delegate* unmanaged[Cdecl]<byte*, byte*, ulong*, ulong, int> Dispatch =
+        (delegate* unmanaged[Cdecl]<byte*, byte*, ulong*, ulong, int>)TorchLibrary.Find("torch_call_dispatcher");
+
+    private static readonly delegate* unmanaged[Cdecl]<nuint, nint*, int> NewList =
+        (delegate* unmanaged[Cdecl]<nuint, nint*, int>)TorchLibrary.Find("torch_new_list_reserve_size");
+
+    private static readonly delegate* unmanaged[Cdecl]<nint, ulong, int> PushBack =
+        (delegate* unmanaged[Cdecl]<nint, ulong, int>)TorchLibrary.Find("torch_list_push_back");
+
+    private static readonly delegate* unmanaged[Cdecl]<nint, nint*, int> NewHandle =
+        (delegate* unmanaged[Cdecl]<nint, nint*, int>)TorchLibrary.Find("aoti_torch_new_tensor_handle");
 
     /// <summary>Whether this libtorch has the interface (2.10 and later).</summary>
-    public static bool IsAvailable => Native.Dispatch != null;
+    public static bool IsAvailable => Dispatch != null && NewList != null && PushBack != null && NewHandle != null;
 
     /// <summary>Calls an operation that returns nothing.</summary>
     /// <param name="operation">As "aten::_fused_adam_".</param>
@@ -42,7 +52,7 @@ internal static unsafe class TorchDispatcher
         byte overload = 0;
         try
         {
-            Check(Native.Dispatch((byte*)name, &overload, stack, Abi), operation);
+            Check(Dispatch((byte*)name, &overload, stack, Abi), operation);
         }
         finally
         {
@@ -58,12 +68,12 @@ internal static unsafe class TorchDispatcher
     private static nint List(IReadOnlyList<torch.Tensor> tensors)
     {
         nint list;
-        Check(Native.NewList((nuint)tensors.Count, &list), "torch_new_list_reserve_size");
+        Check(NewList((nuint)tensors.Count, &list), "torch_new_list_reserve_size");
         foreach (var tensor in tensors)
         {
             nint handle;
-            Check(Native.NewHandle(tensor.Handle, &handle), "aoti_torch_new_tensor_handle");
-            Check(Native.PushBack(list, (ulong)handle), "torch_list_push_back");
+            Check(NewHandle(tensor.Handle, &handle), "aoti_torch_new_tensor_handle");
+            Check(PushBack(list, (ulong)handle), "torch_list_push_back");
         }
 
         return list;
@@ -74,32 +84,6 @@ internal static unsafe class TorchDispatcher
         if (code != 0)
         {
             throw new InvalidOperationException($"libtorch could not run {what}; the reason is on standard error.");
-        }
-    }
-
-    private sealed class Entry
-    {
-        public delegate* unmanaged[Cdecl]<byte*, byte*, ulong*, ulong, int> Dispatch;
-        public delegate* unmanaged[Cdecl]<nuint, nint*, int> NewList;
-        public delegate* unmanaged[Cdecl]<nint, ulong, int> PushBack;
-        public delegate* unmanaged[Cdecl]<nint, nint*, int> NewHandle;
-
-        public static Entry Find()
-        {
-            var entry = new Entry();
-            if (NativeLibrary.TryLoad("torch_cpu", typeof(TorchDispatcher).Assembly, null, out var library)
-                && NativeLibrary.TryGetExport(library, "torch_call_dispatcher", out var dispatch)
-                && NativeLibrary.TryGetExport(library, "torch_new_list_reserve_size", out var newList)
-                && NativeLibrary.TryGetExport(library, "torch_list_push_back", out var pushBack)
-                && NativeLibrary.TryGetExport(library, "aoti_torch_new_tensor_handle", out var newHandle))
-            {
-                entry.Dispatch = (delegate* unmanaged[Cdecl]<byte*, byte*, ulong*, ulong, int>)dispatch;
-                entry.NewList = (delegate* unmanaged[Cdecl]<nuint, nint*, int>)newList;
-                entry.PushBack = (delegate* unmanaged[Cdecl]<nint, ulong, int>)pushBack;
-                entry.NewHandle = (delegate* unmanaged[Cdecl]<nint, nint*, int>)newHandle;
-            }
-
-            return entry;
         }
     }
 }

@@ -12,7 +12,9 @@ namespace Capsules;
 /// </remarks>
 internal static unsafe class ParallelFor
 {
-    private static readonly delegate* unmanaged[Cdecl]<long, long, long, delegate* unmanaged[Cdecl]<long, long, void*, void>, void*, int> Native = Find();
+    // A libtorch that lacks the entry point (before 2.10) still gets parallel tasks, from .NET's pool.
+    private static readonly delegate* unmanaged[Cdecl]<long, long, long, delegate* unmanaged[Cdecl]<long, long, void*, void>, void*, int> Native =
+        (delegate* unmanaged[Cdecl]<long, long, long, delegate* unmanaged[Cdecl]<long, long, void*, void>, void*, int>)TorchLibrary.Find("torch_parallel_for");
 
     private struct Call
     {
@@ -95,14 +97,5 @@ internal static unsafe class ParallelFor
         {
             Interlocked.CompareExchange(ref ((Exception?[])call->Failure.Target!)[0], exception, null);
         }
-    }
-
-    private static delegate* unmanaged[Cdecl]<long, long, long, delegate* unmanaged[Cdecl]<long, long, void*, void>, void*, int> Find()
-    {
-        // A libtorch that lacks the entry point (before 2.10) still gets parallel tasks, from .NET's pool.
-        return NativeLibrary.TryLoad("torch_cpu", typeof(ParallelFor).Assembly, null, out var library)
-            && NativeLibrary.TryGetExport(library, "torch_parallel_for", out var address)
-            ? (delegate* unmanaged[Cdecl]<long, long, long, delegate* unmanaged[Cdecl]<long, long, void*, void>, void*, int>)address
-            : null;
     }
 }
