@@ -19,20 +19,22 @@ internal sealed class EventFile : IDisposable
     /// </summary>
     /// <param name="folder">The run folder.</param>
     /// <param name="keep">Of a tag and a step, whether they stay.</param>
+    /// <param name="kept">Hears of each value that stays, in order. Default: nobody does.</param>
     /// <exception cref="UserException">The file cannot be written.</exception>
-    public static EventFile Open(string folder, Func<string, long, bool> keep)
+    public static EventFile Open(string folder, Func<string, long, bool> keep, Action<Summary.Types.Value>? kept = null)
     {
         var now = DateTimeOffset.UtcNow.ToUnixTimeSeconds().ToString("d10", CultureInfo.InvariantCulture);
         var path = Find(folder) ?? Path.Combine(folder, $"{Prefix}{now}.{Environment.MachineName}");
-        var kept = Read(path).Where(happening => happening.Summary is { } summary && keep(summary.Value[0].Tag, happening.Step)).ToList();
+        var staying = Read(path).Where(happening => happening.Summary is { } summary && keep(summary.Value[0].Tag, happening.Step)).ToList();
         AtomicFile.Write(path, stream =>
         {
             RecordFile.Write(stream, At(0, happening => happening.FileVersion = "brain.Event:2").ToByteArray());
-            foreach (var happening in kept)
+            foreach (var happening in staying)
             {
                 RecordFile.Write(stream, happening.ToByteArray());
             }
         });
+        staying.ForEach(happening => kept?.Invoke(happening.Summary.Value[0]));
         return new EventFile(new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete));
     }
 

@@ -24,10 +24,14 @@ internal sealed class RunEvents(string folder) : IDisposable
     public void Open(long steps, int epochs)
     {
         _file?.Dispose();
-        _file = EventFile.Open(folder, (tag, step) => step <= (tag.StartsWith(OfEpoch, StringComparison.Ordinal) ? epochs : steps));
         _losses.Clear();
-        _losses.AddRange(EventFile.Read(EventFile.Find(folder)!)
-            .Where(happening => happening.Summary?.Value[0].Tag == $"{OfStep}loss").Select(happening => (double)happening.Summary.Value[0].SimpleValue));
+        _file = EventFile.Open(folder, (tag, step) => step <= (tag.StartsWith(OfEpoch, StringComparison.Ordinal) ? epochs : steps), value =>
+        {
+            if (value.Tag == $"{OfStep}loss")
+            {
+                _losses.Add(value.SimpleValue);
+            }
+        });
     }
 
     /// <summary>Tells of a step.</summary>
