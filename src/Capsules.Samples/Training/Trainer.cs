@@ -189,6 +189,9 @@ internal sealed class Trainer : IDisposable
         _optimizer.zero_grad();
         StageClock.End("optimizer");
         Network.EpochsBehind = (double)step / StepsInEpoch;
+
+        // Dropout draws from torch's generator, whose state no checkpoint holds. Seeded by the step's number, and not once for the
+        // run, it draws in a resumed run what it draws in one that never stopped.
         manual_seed(Batches.DropoutSeed(_options.Seed, step));
         var output = StageClock.End("rest of the network", Network.call(images));
         var reconstruction = Network.HasDecoder ? StageClock.End("decoder", Network.Reconstruct(output, labels)) : null;

@@ -8,6 +8,10 @@ internal readonly record struct AdamOptions(
     double LearningRate, double Beta1, double Beta2, double Eps, double WeightDecay, bool Amsgrad, bool Maximize);
 
 /// <summary>One group's step by libtorch's <c>_fused_adam_</c> or <c>_fused_adamw_</c>.</summary>
+/// <remarks>
+/// It is what the two optimisers have in common. Their own <c>step</c> only reads TorchSharp's options and state, which are alike in
+/// Adam and AdamW but of types without a common base.
+/// </remarks>
 internal sealed class FusedAdamStep(bool decoupled)
 {
     private string Owner => decoupled ? nameof(FusedAdamW) : nameof(FusedAdam);
