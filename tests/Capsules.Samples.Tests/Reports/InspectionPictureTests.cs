@@ -3,19 +3,8 @@ using static TorchSharp.torch;
 
 namespace Capsules.Samples.Tests.Reports;
 
-public sealed class InspectionPictureTests : IDisposable
+public sealed class InspectionPictureTests : PictureTests
 {
-    private readonly TemporaryFolder _folder = new();
-    private readonly DisposeScope _scope = NewDisposeScope();
-    private readonly IDisposable _noGradient = no_grad();
-
-    public void Dispose()
-    {
-        _noGradient.Dispose();
-        _scope.Dispose();
-        _folder.Dispose();
-    }
-
     [Fact]
     public void Sweep_Offsets_AreThoseOfThePaper()
     {
@@ -26,7 +15,7 @@ public sealed class InspectionPictureTests : IDisposable
     [Fact]
     public void Sweep_OneImage_MovesOneEntryAtATime()
     {
-        using var inspection = TestRun.Inspect(_folder.Path);
+        using var inspection = TestRun.Inspect(Folder);
         var (image, _) = inspection.Take(3);
         var capsules = inspection.Network.call(image);
         var sweep = SweepPicture.Sweep(inspection.Network, capsules, label: 4);
@@ -44,7 +33,7 @@ public sealed class InspectionPictureTests : IDisposable
     [Fact]
     public void WrongMasks_EveryClass_ReconstructsFromItsCapsule()
     {
-        using var inspection = TestRun.Inspect(_folder.Path);
+        using var inspection = TestRun.Inspect(Folder);
         var (images, _) = inspection.Take(0, 1);
         var capsules = inspection.Network.call(images);
         var all = WrongMaskPicture.UnderEveryMask(inspection.Network, capsules, 10);
@@ -58,7 +47,7 @@ public sealed class InspectionPictureTests : IDisposable
     [InlineData("efficient", 16, 1)]
     public void Route_Images_GivesTheCapsulesOfForwardAndCouplingOnTheGrid(string model, long types, long grid)
     {
-        using var inspection = TestRun.Inspect(_folder.Path, model: model);
+        using var inspection = TestRun.Inspect(Folder, model: model);
         var (images, _) = inspection.Take(0, 1);
         var view = inspection.Capsules.Route(images);
         view.Result.Capsules.sub(inspection.Network.call(images)).abs().max().item<float>().Should().BeLessThan(1e-5f);
@@ -71,7 +60,7 @@ public sealed class InspectionPictureTests : IDisposable
     [Fact]
     public void Predictions_OfImages_AreThoseOfTheNetworkAndRankMistakes()
     {
-        using var inspection = TestRun.Inspect(_folder.Path, test: 120);
+        using var inspection = TestRun.Inspect(Folder, test: 120);
         var predictions = inspection.Predict(count: 110, TestContext.Current.CancellationToken);
         predictions.Count.Should().Be(110);
         var (images, labels) = inspection.Take(105);
@@ -85,7 +74,7 @@ public sealed class InspectionPictureTests : IDisposable
     [Fact]
     public void ReconstructionPicture_RightAndWrong_HasBothParts()
     {
-        using var inspection = TestRun.Inspect(_folder.Path);
+        using var inspection = TestRun.Inspect(Folder);
         var right = ReconstructionPicture.Of(inspection, [0, 1, 2], []);
         var both = ReconstructionPicture.Of(inspection, [0, 1, 2], [(3, 0), (4, 1)]);
         both.Height.Should().BeGreaterThan(right.Height + 3 * 84);
@@ -94,7 +83,7 @@ public sealed class InspectionPictureTests : IDisposable
     [Fact]
     public void Find_ClassOrIndexThatIsNotThere_SaysWhatThereIs()
     {
-        using var inspection = TestRun.Inspect(_folder.Path);
+        using var inspection = TestRun.Inspect(Folder);
         inspection.Find(4, "9").Should().Be(4, "an index goes before a class");
         inspection.Dataset.Test.Labels[inspection.Find(null, "7")].item<long>().Should().Be(7);
         ((Action)(() => inspection.Find(20, null))).Should().Throw<UserException>().WithMessage("There is no test image 20: builtin has 20, counted from 0. Give a smaller --index.");
@@ -104,7 +93,7 @@ public sealed class InspectionPictureTests : IDisposable
     [Fact]
     public void Inspection_ConvolutionalBaseline_HasNeitherCapsulesNorDecoder()
     {
-        using var inspection = TestRun.Inspect(_folder.Path, model: "cnn");
+        using var inspection = TestRun.Inspect(Folder, model: "cnn");
         ((Action)(() => _ = inspection.Capsules)).Should().Throw<UserException>().WithMessage("Convolutional baseline (2017) has no class capsules whose lengths and couplings could be drawn. Give a run of --model capsnet.");
         ((Action)inspection.RequireDecoder).Should().Throw<UserException>().WithMessage("The run's network has no decoder*");
         inspection.Network.Probabilities(tensor([0f, MathF.Log(3)], [1, 2])).data<float>().ToArray()

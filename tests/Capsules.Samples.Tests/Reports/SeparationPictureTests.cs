@@ -3,19 +3,8 @@ using static TorchSharp.torch;
 
 namespace Capsules.Samples.Tests.Reports;
 
-public sealed class SeparationPictureTests : IDisposable
+public sealed class SeparationPictureTests : PictureTests
 {
-    private readonly TemporaryFolder _folder = new();
-    private readonly DisposeScope _scope = NewDisposeScope();
-    private readonly IDisposable _noGradient = no_grad();
-
-    public void Dispose()
-    {
-        _noGradient.Dispose();
-        _scope.Dispose();
-        _folder.Dispose();
-    }
-
     [Fact]
     public void Overlay_TwoReconstructions_AreRedAndGreen()
     {
@@ -35,7 +24,7 @@ public sealed class SeparationPictureTests : IDisposable
     [Fact]
     public void PredictedPairs_Output_AreTheTwoLongestCapsules()
     {
-        using var inspection = TestRun.Inspect(_folder.Path);
+        using var inspection = TestRun.Inspect(Folder);
         var capsules = zeros(1, 10, 16);
         capsules[0, 7, 3] = 0.5f;
         capsules[0, 2, 0] = 0.9f;
@@ -52,7 +41,7 @@ public sealed class SeparationPictureTests : IDisposable
         var checkpoint = new Checkpoint(TestRun.Options, DatasetFacts.Of(dataset), new TrainingState());
         using var network = checkpoint.MakeNetwork();
         network.eval();
-        var pairs = new Inspection(new TestOutput().Console, checkpoint, network, dataset, CPU, _folder.Path);
+        var pairs = new Inspection(new TestOutput().Console, checkpoint, network, dataset, CPU, Folder);
         pairs.HasPairs.Should().BeTrue();
         var right = SeparationPicture.Of(pairs, [0, 1], []);
         var both = SeparationPicture.Of(pairs, [0, 1], [2, 3, 4]);

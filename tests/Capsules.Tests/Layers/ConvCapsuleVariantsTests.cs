@@ -85,14 +85,7 @@ public class ConvCapsuleVariantsTests
     {
         using var scope = NewDisposeScope();
         using var layer = new ConvTransposeCapsuleLayer(1, 4, 2, 4, new EMRouting(2, dtype: float64), 3, 2, kind: CapsuleKind.Matrix, dtype: float64);
-        var (input, activations) = (randn([1, 1, 2, 2, 4], float64).requires_grad_(), rand([1, 1, 2, 2], float64).requires_grad_());
-        GradientCheck.Verify(
-            () =>
-            {
-                var (poses, a) = layer.Route(input, activations);
-                return cat([poses.flatten(), a.flatten()]);
-            },
-            [input, activations, .. layer.parameters()]);
+        VerifyGradients(layer, [1, 1, 2, 2]);
     }
 
     [Theory]
@@ -132,14 +125,7 @@ public class ConvCapsuleVariantsTests
     {
         using var scope = NewDisposeScope();
         using var layer = new ConvTransposeCapsuleLayer1d(1, 4, 2, 4, new EMRouting(2, dtype: float64), 3, 2, kind: CapsuleKind.Matrix, dtype: float64);
-        var (input, activations) = (randn([1, 1, 3, 4], float64).requires_grad_(), rand([1, 1, 3], float64).requires_grad_());
-        GradientCheck.Verify(
-            () =>
-            {
-                var (poses, a) = layer.Route(input, activations);
-                return cat([poses.flatten(), a.flatten()]);
-            },
-            [input, activations, .. layer.parameters()]);
+        VerifyGradients(layer, [1, 1, 3]);
     }
 
     [Fact]
@@ -163,5 +149,18 @@ public class ConvCapsuleVariantsTests
         using var layer = new ConvTransposeCapsuleLayer(2, 4, 3, 4, new UniformRouting(), kernelSize: 2, stride: 1, padding: 3);
         ((Action)(() => layer.call(zeros([1, 2, 2, 2, 4])))).Should().Throw<ArgumentException>()
             .WithMessage("ConvTransposeCapsuleLayer's padding 3 x 3 leaves nothing of a grid of 2 x 2. Use less padding or a larger grid.*");
+    }
+
+    // Of matrix capsules of 2 x 2 at some positions (B, T, ...), through poses and activations.
+    private static void VerifyGradients(GridCapsuleLayer layer, long[] positions)
+    {
+        var (input, activations) = (randn([.. positions, 4], float64).requires_grad_(), rand(positions, float64).requires_grad_());
+        GradientCheck.Verify(
+            () =>
+            {
+                var (poses, a) = layer.Route(input, activations);
+                return cat([poses.flatten(), a.flatten()]);
+            },
+            [input, activations, .. layer.parameters()]);
     }
 }
