@@ -31,7 +31,7 @@ internal sealed record NetworkKind(
             return null;
         }
 
-        var result = PublishedResults.For(options, dataset).FirstOrDefault();
+        var result = PublishedResults.For(options, dataset) is [var first, ..] ? first : null;
         return new PublishedFigures(Percent(result?.Error), Percent(100 - result?.Error), Sizes.Parameters, Sizes.ParametersWithDecoder);
 
         string Percent(double? share) =>
