@@ -26,24 +26,22 @@ internal static class AffineMnist
 
     public static DatasetKind Kind { get; } = new(
         Name, "affNIST", "trains on MNIST's digits translated in 40 x 40, tests on affNIST's 320,000 affinely transformed ones",
-        "Tieleman, https://www.cs.toronto.edu/~tijmen/affNIST/, no licence stated; and MNIST", [Mnist.Files, Files], source =>
+        "Tieleman, https://www.cs.toronto.edu/~tijmen/affNIST/, no licence stated; and MNIST", [Mnist.Files, Files],
+        source => Mnist.Load(source.Folders[0], source.Notice).Remade(mnist =>
         {
-            var mnist = Mnist.Load(source.Folders[0], source.Notice);
             mnist.Test.Dispose();
             return new ImageDataset(Name, $"{mnist.Source} translated and {source.Folders[1].Folder}", mnist.ClassNames,
                 new TranslatedSplit(mnist.Train.Images, mnist.Train.Labels), Load(source.Folders[1], source.Notice));
-        })
+        }))
     { Augmentation = Samples.Augmentation.None };
 
     public static DatasetKind Like { get; } = new(
         LikeName, "affNIST-like digits",
         "trains on MNIST's digits translated in 40 x 40, tests on affinely transformed ones; ours, not affNIST",
-        "made from MNIST after Sabour, Frosst, Hinton 2017, section 5.1, and affNIST", [Mnist.Files], source =>
-        {
-            var mnist = Mnist.Load(source.Folders[0], source.Notice);
-            return new ImageDataset(LikeName, $"{mnist.Source} translated and transformed", mnist.ClassNames,
-                new TranslatedSplit(mnist.Train.Images, mnist.Train.Labels), new AffineSplit(mnist.Test.Images, mnist.Test.Labels));
-        })
+        "made from MNIST after Sabour, Frosst, Hinton 2017, section 5.1, and affNIST", [Mnist.Files],
+        source => Mnist.Load(source.Folders[0], source.Notice).Remade(mnist => new ImageDataset(
+            LikeName, $"{mnist.Source} translated and transformed", mnist.ClassNames,
+            new TranslatedSplit(mnist.Train.Images, mnist.Train.Labels), new AffineSplit(mnist.Test.Images, mnist.Test.Labels))))
     { Augmentation = Samples.Augmentation.None };
 
     /// <summary>Reads affNIST's test digits.</summary>

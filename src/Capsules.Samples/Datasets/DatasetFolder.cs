@@ -34,13 +34,15 @@ internal sealed class DatasetFolder
     /// <summary>The files that are not there.</summary>
     public IEnumerable<DatasetFile> Missing => Set.Files.Where(file => !_paths.ContainsKey(file.Name));
 
-    /// <summary>Looks into a folder, into the one within it that is named after the files, and into what their archive unpacks to;
-    /// the first that holds the most files counts.</summary>
+    /// <summary>Looks into the folder within a folder that is named after the files, into the folder itself, and into what their
+    /// archive unpacks to in either; the first that holds the most files counts, so that files of the same names that belong to another
+    /// dataset are not taken for these.</summary>
     public static DatasetFolder Search(FileSet set, string folder, bool isCache = false)
     {
-        string[] places = [folder, Path.Combine(folder, set.Folder)];
-        return places.Concat(set.Unpacked is { } unpacked ? places.Select(place => Path.Combine(place, unpacked)) : [])
+        string[] places = [Path.Combine(folder, set.Folder), folder];
+        var found = places.Concat(set.Unpacked is { } unpacked ? places.Select(place => Path.Combine(place, unpacked)) : [])
             .Select(place => new DatasetFolder(set, place, isCache)).MaxBy(found => found._paths.Count)!;
+        return found._paths.Count > 0 ? found : new DatasetFolder(set, folder, isCache);
     }
 
     /// <summary>The path of a file that is there, or of the archive that holds it.</summary>

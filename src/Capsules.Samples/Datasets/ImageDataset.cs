@@ -49,6 +49,20 @@ internal sealed class ImageDataset : IDisposable
     /// <summary>A checksum of all images and labels, and of what is made of them: what makes two datasets the same.</summary>
     public string Fingerprint => field ??= Hash();
 
+    /// <summary>Makes another dataset of this one's tensors, which then belong to it. Where that fails, they are freed.</summary>
+    public ImageDataset Remade(Func<ImageDataset, ImageDataset> make)
+    {
+        try
+        {
+            return make(this);
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
     public void Dispose()
     {
         Train.Dispose();

@@ -22,9 +22,8 @@ internal static class MultiMnist
 
     private static DatasetKind Make(string name, string variant, int shift, bool sharesShift) => new(
         name, "MultiMNIST", $"pairs of MNIST's digits over each other, 36 x 36, {variant}; 60 million to train on, 10 million to test on",
-        "made from MNIST as Sabour, Frosst, Hinton 2017 do, section 6", [Mnist.Files], source =>
+        "made from MNIST as Sabour, Frosst, Hinton 2017 do, section 6", [Mnist.Files], source => Mnist.Load(source.Folders[0], source.Notice).Remade(mnist =>
         {
-            var mnist = Mnist.Load(source.Folders[0], source.Notice);
             var (train, test) = (Pairs(mnist.Train, stream: 0), Pairs(mnist.Test, stream: 2));
             var pairs = (int)Math.Min(OverlapSample, test.Count * test.Variations);
             var (side, area) = test.Overlap(pairs);
@@ -39,7 +38,7 @@ internal static class MultiMnist
                 pairs.DrawnFrom(Batches.InOrder(digits.Count));      // refuses digits that are all of one class
                 return pairs;
             }
-        })
+        }))
     { Augmentation = Samples.Augmentation.None };
 }
 

@@ -9,7 +9,7 @@ public sealed class DamagedFilesTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
-    public static TheoryData<string> Datasets => ["mnist", "fashion-mnist", "emnist-digits", "emnist-letters", "cifar10", "svhn", "smallnorb"];
+    public static TheoryData<string> Datasets => ["mnist", "fashion-mnist", "emnist-digits", "emnist-letters", "cifar10", "svhn", "smallnorb", "affnist"];
 
     [Theory]
     [MemberData(nameof(Datasets))]
@@ -60,11 +60,15 @@ public sealed class DamagedFilesTests : IDisposable
     [Theory]
     [InlineData("svhn", "train_32x32.mat")]
     [InlineData("smallnorb", SmallFiles.NorbTrain + "-dat.mat.gz")]
+    [InlineData("affnist", "test.mat.zip")]
     public void Dataset_HeaderPromisesTheMoon_IsRefusedBeforeAllocation(string name, string file)
     {
-        var content = name == "svhn"
-            ? SmallFiles.Mat(SmallFiles.MatArray("X", [32, 32, 3, 1_000_000_000], new byte[8]))
-            : SmallFiles.Norb(0x1E3D4C55, [90_000, 2, 96, 96], new byte[8]);
+        var content = name switch
+        {
+            "svhn" => SmallFiles.Mat(SmallFiles.MatArray("X", [32, 32, 3, 1_000_000_000], new byte[8])),
+            "affnist" => SmallFiles.AffNist([1600, 1_300_000], new byte[8], 8, 3),
+            _ => SmallFiles.Norb(0x1E3D4C55, [90_000, 2, 96, 96], new byte[8]),
+        };
         var before = GC.GetAllocatedBytesForCurrentThread();
 
         ErrorOf(name, file, content).Should().StartWith(_folder.PathOf("data"));
@@ -78,6 +82,7 @@ public sealed class DamagedFilesTests : IDisposable
     [InlineData("cifar10", "cifar-10-binary.tar.gz", "label 10, but labels are 0 to 9")]
     [InlineData("svhn", "train_32x32.mat", "label 0, but labels are 1 to 10")]
     [InlineData("smallnorb", SmallFiles.NorbTest + "-cat.mat.gz", "label 5, but labels are 0 to 4")]
+    [InlineData("affnist", "test.mat.zip", "test.mat.zip (test.mat) gives image 1 the label 10, but labels are 0 to 9")]
     public void Dataset_LabelOutOfRange_IsNamed(string name, string file, string problem)
     {
         var content = name switch
@@ -86,10 +91,28 @@ public sealed class DamagedFilesTests : IDisposable
             "emnist-letters" => SmallFiles.Emnist("letters", [1, 0, 2], [3, 4]),
             "cifar10" => SmallFiles.Cifar([1, 10, 3], [1, 2]),
             "svhn" => SmallFiles.Svhn([1, 0, 3]),
+            "affnist" => SmallFiles.AffNist([1600, 2], SmallFiles.Ramp(3200), 8, 10),
             _ => IdxBytes.Gzip(SmallFiles.Norb(0x1E3D4C54, [2], [1, 0, 0, 0, 5, 0, 0, 0])),
         };
 
         ErrorOf(name, file, content).Should().Contain(problem).And.Contain("Replace it with a fresh copy");
+    }
+
+    [Theory]
+    [InlineData(new[] { 1600, 3 }, 2, "holds 2 labels, but 3 images")]
+    [InlineData(new[] { 1599, 2 }, 2, "holds images of 1599 x 2 values, but expected were 1600 x N for N images")]
+    [InlineData(new[] { 40, 40, 2 }, 2, "holds images of 40 x 40 x 2 values")]
+    [InlineData(new[] { 1600, 0 }, 0, "holds images of 1600 x 0 values")]
+    public void AffNist_CountsThatDoNotFit_AreNamed(int[] sizes, int labels, string problem) =>
+        ErrorOf("affnist", "test.mat.zip", SmallFiles.AffNist(sizes, new byte[sizes.Aggregate(1, (a, b) => a * b)], new byte[labels]))
+            .Should().Contain(problem).And.Contain("Replace it with a fresh copy");
+
+    [Fact]
+    public void AffNist_WithoutItsStructure_SaysWhatIsMissing()
+    {
+        ErrorOf("affnist", "test.mat.zip", SmallFiles.Zip(("test.mat", SmallFiles.Mat(SmallFiles.MatArray("X", [1, 1], [1])))))
+            .Should().Contain("affNISTdata");
+        ErrorOf("affnist", "test.mat.zip", SmallFiles.Zip(("../test.mat", [1]), ("other.mat", [1]))).Should().Contain("test.mat");
     }
 
     [Fact]

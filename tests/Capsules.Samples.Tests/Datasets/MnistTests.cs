@@ -64,6 +64,21 @@ public sealed class MnistTests : IDisposable
         found.Folder.Should().Be(_folder.PathOf("mnist"));
     }
 
+    // Datasets share file names: what lies in the folder itself may be another one.
+    [Fact]
+    public void DatasetFolder_FilesInBothPlaces_ThoseInTheFolderOfTheNameCount()
+    {
+        IdxBytes.WriteTinyMnist(_folder);
+        IdxBytes.WriteTinyMnist(_folder, within: "mnist");
+
+        DatasetFolder.Search(Mnist.Files, _folder.Path).Folder.Should().Be(_folder.PathOf("mnist"));
+        DatasetFolder.Search(FashionMnist.Files, _folder.Path).Folder.Should().Be(_folder.Path);
+    }
+
+    [Fact]
+    public void DatasetFolder_NothingThere_IsTheFolderThatWasGiven() =>
+        DatasetFolder.Search(Mnist.Files, _folder.Path).Folder.Should().Be(_folder.Path);
+
     [Fact]
     public void DatasetFolder_PartOfTheFiles_NamesTheMissingOnes()
     {

@@ -26,6 +26,10 @@ internal static class SmallFiles
             [NorbTest + "-dat.mat.gz"] = IdxBytes.Gzip(Norb(0x1E3D4C55, [2, 2, 96, 96], Ramp(2 * 2 * 96 * 96))),
             [NorbTest + "-cat.mat.gz"] = IdxBytes.Gzip(Norb(0x1E3D4C54, [2], [1, 0, 0, 0, 3, 0, 0, 0])),
         },
+        "affnist" => new Dictionary<string, byte[]>(IdxBytes.TinyMnist)
+        {
+            ["test.mat.zip"] = AffNist([1600, 2], [.. Ramp(1600), .. Ramp(1600, 7)], 8, 3),
+        },
         _ => throw new ArgumentException(dataset),
     };
 
@@ -99,6 +103,12 @@ internal static class SmallFiles
     public static byte[] Svhn(byte[] labels) => Mat(
         Packed(MatArray("X", [32, 32, 3, labels.Length], Ramp(3072 * labels.Length), matClass: 9)),
         Packed(MatArray("y", [labels.Length, 1], labels, matClass: 6)));
+
+    /// <summary>affNIST's archive: a structure of matrices, the images one column each.</summary>
+    public static byte[] AffNist(int[] sizes, byte[] images, params byte[] labels) => Zip(("test.mat", Mat(Packed(MatStructure("affNISTdata",
+        ("affine", MatArray("", [1, 3], new byte[24], matClass: 6, type: 9)),
+        ("image", MatArray("", sizes, images)),
+        ("label_int", MatArray("", [1, labels.Length], labels)))))));
 
     public static byte[] Mat(params byte[][] elements)
     {

@@ -92,6 +92,25 @@ public sealed class PairTrainingTests : IDisposable
 
     // A pair with a held-out digit would show it in training.
     [Fact]
+    public void Trainer_HeldOutDigits_AreInNoTrainingPairAndTheOthersInNoneThatIsHeldOut()
+    {
+        var seen = new List<(long Digit, long[]? Pool)>();
+        using var digits = BuiltInDigits.Create(44, 12);
+        using var watched = new ImageDataset(MultiMnist.Name, "watched", digits.ClassNames,
+            new WatchedSplit(digits.Train.Images.alias(), digits.Train.Labels.alias(), seen),
+            new WatchedSplit(digits.Test.Images.alias(), digits.Test.Labels.alias(), []));
+        using var trainer = Trainer.Start(
+            Options, watched, CPU, RunFolder.Create(_folders.Path, "watched"), new TrainingDisplay(new TestOutput().Console));
+        trainer.Run(TestContext.Current.CancellationToken);
+
+        seen.Should().OnlyContain(made => made.Pool != null && made.Pool.Contains(made.Digit), "both digits of a pair come from one pool");
+        var pools = seen.Select(made => made.Pool!).Distinct().ToList();
+        pools.Should().HaveCount(2);
+        pools[0].Intersect(pools[1]).Should().BeEmpty();
+        pools.Select(pool => pool.Length).Should().BeEquivalentTo([4, 40]);
+    }
+
+    [Fact]
     public void Batches_Vary_GivesEachEpochOtherVariationsOfTheSameDigits()
     {
         long[] stored = [4, 0, 2];
@@ -103,6 +122,30 @@ public sealed class PairTrainingTests : IDisposable
         Batches.Vary(stored, plain.Train, seed: 1, epoch: 1).Should().BeSameAs(stored);
 
         long[] Vary(int epoch) => Batches.Vary(stored, _pairs.Train, seed: 1, epoch);
+    }
+
+    // Notes which digit a pair is made of, and what its partner would be drawn from.
+    private sealed record WatchedSplit(Tensor Images, Tensor Labels, List<(long Digit, long[]? Pool)> Seen) : MadeSplit(Images, Labels)
+    {
+        private long[]? _pool;
+
+        public override long Variations => 10;
+
+        public override int Objects => 2;
+
+        public override ImageShape Shape => new(1, 36, 36);
+
+        public override ImageSplit DrawnFrom(long[] stored) => this with { _pool = stored };
+
+        protected override void Make(long address, Span<byte> target, Span<long> labels)
+        {
+            lock (Seen)
+            {
+                Seen.Add((address % Count, _pool));
+            }
+
+            (labels[0], labels[1]) = (0, 1);
+        }
     }
 
     private static ImageDataset Pairs(int train, int test)
