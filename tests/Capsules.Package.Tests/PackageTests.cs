@@ -1,5 +1,8 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
+using System.Reflection.Metadata;
+using System.Text;
+using System.Text.RegularExpressions;
 using System.Xml.Linq;
 
 namespace Capsules.Package.Tests;
@@ -44,8 +47,16 @@ public sealed class PackageTests(PackedLibrary library)
     }
 
     [Fact]
-    public void Package_Packed_CarriesTheRepositorysReadme() =>
-        Read(library.PackagePath, "README.md").Should().Equal(File.ReadAllBytes(Repository.File("README.md")));
+    public void Package_Packed_CarriesTheRepositorysReadmeWithFullLinks()
+    {
+        var packed = Text(Read(library.PackagePath, "README.md"));
+
+        packed.Should().NotMatchRegex(@"\]\((?!https://)").And
+            .Contain("](https://raw.githubusercontent.com/capsules-net/capsules/main/docs/images/sweep.png)").And
+            .Contain("](https://github.com/capsules-net/capsules/blob/main/docs/layers.md)");
+        packed.Replace("https://raw.githubusercontent.com/capsules-net/capsules/main/", "").Replace("https://github.com/capsules-net/capsules/blob/main/", "")
+            .TrimEnd().Should().Be(Text(File.ReadAllBytes(Repository.File("README.md"))).TrimEnd());
+    }
 
     [Fact]
     public void Package_Packed_CarriesAnIconOf128Pixels()
@@ -58,8 +69,54 @@ public sealed class PackageTests(PackedLibrary library)
     }
 
     [Fact]
+    public void Package_Packed_DocumentsItsPublicTypes()
+    {
+        var documented = XDocument.Load(new MemoryStream(Read(library.PackagePath, "lib/net10.0/Capsules.xml")))
+            .Descendants("member").Where(member => member.Element("summary") is { Value.Length: > 0 })
+            .Select(member => member.Attribute("name")!.Value).ToHashSet();
+
+        // The public types, as the file that guards the public API names them.
+        var types = PublicApi().Where(line => Regex.IsMatch(line, @"^Capsules\.\w+$")).Select(line => "T:" + line).ToList();
+
+        types.Should().Contain("T:Capsules.CapsuleLayer");
+        types.Except(documented).Should().BeEmpty();
+    }
+
+    [Fact]
+    public void Versions_StandInOnePlaceAndInTheChangelog()
+    {
+        var projects = Directory.GetFiles(Repository.File("src"), "*.csproj", SearchOption.AllDirectories);
+        projects.Select(File.ReadAllText).Should().NotBeEmpty().And.NotContain(text => text.Contains("<Version>") || text.Contains("<PackageVersion>"));
+        File.ReadAllText(Repository.File("Directory.Build.props")).Should().Contain($"<Version>{Repository.LibraryVersion}</Version>");
+        File.ReadAllText(Repository.File("CHANGELOG.md")).Should().Contain($"## [{Repository.LibraryVersion}]");
+    }
+
+    // Known only in a clone that knows where it comes from, as that of continuous integration does.
+    [Fact]
+    public void Symbols_PackedFromAClone_LeadToTheSources()
+    {
+        Assert.SkipUnless(
+            File.Exists(Repository.File(".git", "config")) && File.ReadAllText(Repository.File(".git", "config")).Contains("url = https://github.com/"),
+            "This clone has no remote on GitHub.");
+
+        using var pdb = MetadataReaderProvider.FromPortablePdbStream(new MemoryStream(Read(library.SymbolsPath, "lib/net10.0/Capsules.pdb")));
+        var reader = pdb.GetMetadataReader();
+        var sourceLink = new Guid("cc110556-a091-4d38-9fec-25ab9a351a6a");
+        var links = reader.CustomDebugInformation.Select(reader.GetCustomDebugInformation)
+            .Where(entry => reader.GetGuid(entry.Kind) == sourceLink).Select(entry => Text(reader.GetBlobBytes(entry.Value)));
+
+        links.Should().ContainSingle().Which.Should().Contain("https://raw.githubusercontent.com/");
+        Elements("repository").Single().Attribute("commit")!.Value.Should().MatchRegex("^[0-9a-f]{40}$");
+    }
+
+    [Fact]
     public void Symbols_Packed_HoldThePortablePdb() =>
         Read(library.SymbolsPath, "lib/net10.0/Capsules.pdb").Should().StartWith("BSJB"u8.ToArray());
+
+    private static IEnumerable<string> PublicApi() => ((string[])["PublicAPI.Shipped.txt", "PublicAPI.Unshipped.txt"])
+        .SelectMany(file => File.ReadLines(Repository.File("src", "Capsules", file)));
+
+    private static string Text(byte[] bytes) => Encoding.UTF8.GetString(bytes).ReplaceLineEndings("\n");
 
     private static bool IsPartOfTheContainer(string name) =>
         name.StartsWith("_rels/", StringComparison.Ordinal) || name.StartsWith("package/", StringComparison.Ordinal)
