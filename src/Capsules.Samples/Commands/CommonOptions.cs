@@ -8,6 +8,13 @@ internal static class CommonOptions
 {
     private static readonly int MostThreads = 4 * Environment.ProcessorCount;
 
+    /// <summary>What a command looks at.</summary>
+    public static Argument<string> Run() => new("run")
+    {
+        Description = $"A run folder, of which the best checkpoint is taken; a checkpoint file or a {NetworkFile.Extension} file of a network; " +
+            $"or {NetworkFile.Pretrained}, the network that is shipped with the program.",
+    };
+
     public static Option<string> Dataset() => new Option<string>("--dataset")
     {
         Description = $"The images: {string.Join("; ", DatasetCatalog.Names.Select(pair => $"{pair.Key}, {pair.Value}"))}.",

@@ -10,7 +10,7 @@ internal static class EvaluateCommand
     {
         var runs = new Argument<string[]>("run")
         {
-            Description = "A run folder, of which the best checkpoint is taken, or a checkpoint file; with --ensemble several, or the folder of train --seeds.",
+            Description = CommonOptions.Run().Description + " With --ensemble several, or the folder of train --seeds.",
             Arity = ArgumentArity.OneOrMore,
         };
         var ensemble = new Option<bool>("--ensemble") { Description = "Take the runs together: their scores, which are lengths of class capsules, are summed." };

@@ -16,12 +16,12 @@ internal static class InspectionCommand
         string name, string description, Action<Inspection, ParseResult, CancellationToken> work, IEnumerable<Option> options,
         bool takesPairs = false)
     {
-        var run = new Argument<string>("run") { Description = "A run folder, of which the best checkpoint is taken, or a checkpoint file." };
+        var run = CommonOptions.Run();
         var dataset = new Option<string?>("--dataset")
         {
             Description = "The images, one of those that train knows. [default: those that the run was trained on]",
         };
-        var output = new Option<string?>("--output") { Description = "The folder that pictures are written to. [default: the run folder]" };
+        var output = new Option<string?>("--output") { Description = "The folder that pictures are written to. [default: the run folder; of pretrained this folder]" };
         var (data, device, threads) = (CommonOptions.Data(), CommonOptions.Device(), CommonOptions.Threads());
         var command = new Command(name, description) { run };
         foreach (var option in (Option[])[.. options, dataset, data, output, device, threads])
@@ -49,7 +49,7 @@ internal static class InspectionCommand
                 throw;
             }
 
-            var folder = result.GetValue(output) ?? Path.GetDirectoryName(Path.GetFullPath(path))!;
+            var folder = result.GetValue(output) ?? (path == NetworkFile.PretrainedPath ? "." : Path.GetDirectoryName(Path.GetFullPath(path))!);
             using var inspection = new Inspection(console, checkpoint, network, images, place, folder);
             if (inspection.HasPairs && !takesPairs)
             {

@@ -19,7 +19,7 @@ internal static class PredictCommand
     /// <param name="input">Opens standard input; null for the process's own.</param>
     public static Command Create(Func<Stream>? input = null)
     {
-        var run = new Argument<string>("run") { Description = "A run folder, of which the best checkpoint is taken, or a checkpoint file." };
+        var run = CommonOptions.Run();
         var pictures = new Argument<string[]>("pictures")
         {
             Description = "Picture files of any size (PNG, JPEG, ...), or - for one from standard input.",

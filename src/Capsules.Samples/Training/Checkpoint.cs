@@ -44,11 +44,22 @@ internal sealed record Checkpoint(TrainingOptions Options, DatasetFacts Dataset,
     public static Checkpoint Describe(string path) => Read(path, (_, contents) => contents.Checkpoint);
 
     /// <summary>Reads a checkpoint's description, its network and, when wanted, its optimizer.</summary>
-    /// <param name="path">The file.</param>
+    /// <param name="path">The file, which may be a <see cref="NetworkFile"/> too.</param>
     /// <param name="device">Where the network goes.</param>
     /// <returns>The checkpoint, its network, and how to give an optimizer over the network's parameters its state.</returns>
     /// <exception cref="UserException">The file is missing, damaged, or no checkpoint.</exception>
-    public static (Checkpoint Checkpoint, ImageNetwork Network, Action<OptimizerHelper> Restore) Load(string path, Device device) => Read(path, (zip, contents) =>
+    public static (Checkpoint Checkpoint, ImageNetwork Network, Action<OptimizerHelper> Restore) Load(string path, Device device)
+    {
+        if (!NetworkFile.IsOne(path))
+        {
+            return LoadWhole(path, device);
+        }
+
+        var (checkpoint, network) = NetworkFile.Load(path, device);
+        return (checkpoint, network, _ => throw new UserException($"{path} holds a network without its optimizer, so no run goes on from it."));
+    }
+
+    private static (Checkpoint Checkpoint, ImageNetwork Network, Action<OptimizerHelper> Restore) LoadWhole(string path, Device device) => Read(path, (zip, contents) =>
     {
         var model = Checked(Take(zip, Model), contents.ModelSha256, Model);
         var optimizer = Checked(Take(zip, Optimizer), contents.OptimizerSha256, Optimizer);

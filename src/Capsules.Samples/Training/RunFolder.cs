@@ -76,13 +76,16 @@ internal sealed class RunFolder
             : throw new UserException($"There is no run in {path}: it has no last.ckpt. Give the folder that train named when it started.");
     }
 
-    /// <summary>The checkpoint to use of a run: the best, the last where no epoch is finished, or the file itself that is named.</summary>
+    /// <summary>
+    /// The checkpoint to use of a run: the best, the last where no epoch is finished, or the file itself that is named, which may be a
+    /// <see cref="NetworkFile"/>; <see cref="NetworkFile.Pretrained"/> names the one that is shipped.
+    /// </summary>
     /// <exception cref="UserException">It is a folder without a run.</exception>
     public static string BestIn(string path)
     {
         if (!Directory.Exists(path))
         {
-            return path;
+            return path == NetworkFile.Pretrained && !File.Exists(path) ? NetworkFile.PretrainedPath : path;
         }
 
         var folder = Open(path);
