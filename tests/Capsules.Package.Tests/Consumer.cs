@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Xml.Linq;
 
 namespace Capsules.Package.Tests;
@@ -19,6 +20,14 @@ internal sealed class Consumer
     {
         string folder = Path.Combine(library.Scratch, name);
         await Dotnet.Run(library.Scratch, TimeSpan.FromMinutes(2), "new", "console", "-o", folder, "-f", "net10.0", "--no-restore");
+        var consumer = Adopt(library, folder);
+        consumer.Add("PackageReference", "Capsules", library.Version);
+        return consumer;
+    }
+
+    /// <summary>A project that was made in some other way, and refers to the packed library by itself.</summary>
+    public static Consumer Adopt(PackedLibrary library, string folder)
+    {
         File.Copy(Repository.File("global.json"), Path.Combine(folder, "global.json"));
 
         // The repository's nuget.config and, as for the repository, the user's own sources. Packages new to this machine go
@@ -28,10 +37,7 @@ internal sealed class Consumer
             new XElement("config", Add("globalPackagesFolder", Path.Combine(library.Scratch, "packages"))),
             new XElement("fallbackPackageFolders", Add("repository", library.PackageCache)));
         config.Save(Path.Combine(folder, "nuget.config"));
-
-        var consumer = new Consumer(folder);
-        consumer.Add("PackageReference", "Capsules", library.Version);
-        return consumer;
+        return new Consumer(folder);
 
         static XElement Add(string key, string value) => new("add", new XAttribute("key", key), new XAttribute("value", value));
     }
@@ -40,6 +46,12 @@ internal sealed class Consumer
     public void AddTorchSharpCpu()
     {
         Add("PackageReference", "TorchSharp-cpu", Repository.TorchSharpVersion);
+        PruneOtherPlatforms();
+    }
+
+    /// <summary>Leaves out the libtorch of other platforms.</summary>
+    public void PruneOtherPlatforms()
+    {
         string mine = OperatingSystem.IsWindows() ? "win-x64" : OperatingSystem.IsMacOS() ? "osx-arm64" : "linux-x64";
         foreach (string other in LibtorchPlatforms.Where(p => p != mine))
         {
@@ -54,7 +66,15 @@ internal sealed class Consumer
 
     public Task<string> Build(params string[] arguments) => Dotnet.Run(Folder, Timeout, ["build", "-c", "Release", .. arguments]);
 
-    public Task<string> Run() => Dotnet.Run(Folder, TimeSpan.FromMinutes(3), "run", "-c", "Release", "--no-build");
+    public Task<string> Run(params string[] arguments) =>
+        Dotnet.Run(Folder, TimeSpan.FromMinutes(3), ["run", "-c", "Release", "--no-build", "--", .. arguments]);
+
+    public static bool LibtorchExists() => RuntimeInformation.OSArchitecture switch
+    {
+        Architecture.X64 => OperatingSystem.IsLinux() || OperatingSystem.IsWindows(),
+        Architecture.Arm64 => OperatingSystem.IsMacOS(),
+        _ => false,
+    };
 
     private void Add(string item, string package, string version) => Edit(project => project.Add(
         new XElement("ItemGroup", new XElement(item, new XAttribute("Include", package), new XAttribute("Version", version)))));

@@ -38,6 +38,8 @@ public sealed class PackedLibrary : IAsyncLifetime
 
     public string SymbolsPath => Path.ChangeExtension(PackagePath, ".snupkg");
 
+    public string TemplatesPath => Path.Combine(Scratch, $"Capsules.Templates.{Version}.nupkg");
+
     /// <summary>The repository's nuget.config, its local source with the full path.</summary>
     internal XDocument NuGetConfig { get; }
 
@@ -46,10 +48,15 @@ public sealed class PackedLibrary : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         PackageCache = await Dotnet.PackageCache();
-        await Dotnet.Run(Repository.Root, TimeSpan.FromMinutes(3),
-            "pack", Repository.File("src", "Capsules"), "-c", Repository.Configuration, "--no-build", "-o", Feed,
-            $"-p:PackageVersion={Version}", $"-p:NuspecOutputPath={Scratch}/nuspec/");
+        await Pack("Capsules", Feed);
     }
+
+    /// <summary>Packs the templates under the same version, for which the project that they make asks.</summary>
+    public Task PackTemplates() => Pack("Capsules.Templates", Scratch);
+
+    private Task<string> Pack(string project, string output) => Dotnet.Run(Repository.Root, TimeSpan.FromMinutes(3),
+        "pack", Repository.File("src", project), "-c", Repository.Configuration, "--no-build", "-o", output,
+        $"-p:PackageVersion={Version}", $"-p:NuspecOutputPath={Scratch}/nuspec/");
 
     public async ValueTask DisposeAsync()
     {

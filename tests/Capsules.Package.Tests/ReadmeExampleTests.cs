@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Runtime.InteropServices;
 using System.Text.RegularExpressions;
 
 namespace Capsules.Package.Tests;
@@ -10,7 +9,7 @@ public sealed partial class ReadmeExampleTests(PackedLibrary library)
     [Fact]
     public async Task ReadmeExample_InAProjectOutsideTheRepository_PrintsFiniteNumbers()
     {
-        Assert.SkipUnless(LibtorchExists(), "There is no libtorch package for this platform.");
+        Assert.SkipUnless(Consumer.LibtorchExists(), "There is no libtorch package for this platform.");
         var consumer = await Consumer.Create(library, "readme");
         consumer.AddTorchSharpCpu();
         consumer.SetProperty("CapsulesTorchOnOldLinux", "true");
@@ -30,13 +29,6 @@ public sealed partial class ReadmeExampleTests(PackedLibrary library)
         block.Success.Should().BeTrue("README.md shows how to use the library in a ```csharp block");
         return block.Groups["code"].Value;
     }
-
-    private static bool LibtorchExists() => RuntimeInformation.OSArchitecture switch
-    {
-        Architecture.X64 => OperatingSystem.IsLinux() || OperatingSystem.IsWindows(),
-        Architecture.Arm64 => OperatingSystem.IsMacOS(),
-        _ => false,
-    };
 
     [GeneratedRegex(@"^```csharp[^\n]*\n(?<code>.*?)^```", RegexOptions.Multiline | RegexOptions.Singleline)]
     private static partial Regex FirstCSharpBlock();

@@ -145,11 +145,12 @@ public sealed class SafetensorsTests : IDisposable
         using var scope = NewDisposeScope();
         Safetensors.Save(FilePath, new Dictionary<string, Tensor> { ["a"] = ones(2, 3), ["b.weight"] = ones(4, dtype: int64), ["c"] = tensor(true) },
             new Dictionary<string, string> { ["format"] = "pt" });
-        var (whole, random, opened) = (File.ReadAllBytes(FilePath), new Random(1), 0);
+        var (whole, random, opened, mostAllocated) = (File.ReadAllBytes(FilePath), new Random(1), 0, 0L);
         var header = (int)BinaryPrimitives.ReadUInt64LittleEndian(whole);
         for (var i = 0; i < 10_000; i++)
         {
             var json = Damaged(whole[8..(8 + header)], random);
+            var before = GC.GetAllocatedBytesForCurrentThread();
             try
             {
                 var (entries, _) = SafetensorsHeader.Parse(json, whole.Length - 8 - header);
@@ -159,9 +160,30 @@ public sealed class SafetensorsTests : IDisposable
             catch (InvalidDataException)
             {
             }
+
+            mostAllocated = Math.Max(mostAllocated, GC.GetAllocatedBytesForCurrentThread() - before);
         }
 
         opened.Should().BeInRange(100, 5000, "some changes only rename, most do harm");
+        mostAllocated.Should().BeLessThan(100_000, "a header of some 250 bytes takes its dictionaries, an exception takes its message, and nothing takes what a number says");
+    }
+
+    // The length of the header, the shape and the offsets say terabytes; the file has less than a hundred bytes.
+    [Theory]
+    [InlineData(long.MaxValue, "{}")]
+    [InlineData(99_999_999, "{}")]
+    [InlineData(-1, """{"x":{"dtype":"F64","shape":[1099511627776],"data_offsets":[0,8796093022208]}}""")]
+    [InlineData(-1, """{"x":{"dtype":"U8","shape":[4611686018427387904],"data_offsets":[0,4611686018427387904]}}""")]
+    public void Open_PromiseOfTerabytes_AllocatesNothingOfIt(long length, string json)
+    {
+        byte[] start = BitConverter.GetBytes(length < 0 ? json.Length : length);
+        File.WriteAllBytes(FilePath, [.. start, .. Encoding.UTF8.GetBytes(json)]);
+        var (before, memory) = (GC.GetAllocatedBytesForCurrentThread(), Environment.WorkingSet);
+
+        FluentActions.Invoking(() => SafetensorsFile.Open(FilePath)).Should().Throw<InvalidDataException>();
+
+        (GC.GetAllocatedBytesForCurrentThread() - before).Should().BeLessThan(10_000_000);
+        (Environment.WorkingSet - memory).Should().BeLessThan(100_000_000);
     }
 
     private static byte[] Damaged(byte[] bytes, Random random)

@@ -1,0 +1,68 @@
+using System.Buffers.Binary;
+using System.IO.Compression;
+using static TorchSharp.torch;
+
+namespace CapsNetApp;
+
+/// <summary>Images (count, 1, 28, 28) in [0, 1] with their labels, to train on and to test on.</summary>
+internal static class DigitImages
+{
+    // Ten glyphs of 5 x 7, a row of bits each.
+    private static readonly byte[][] Glyphs =
+    [
+        [14, 17, 19, 21, 25, 17, 14], [4, 12, 4, 4, 4, 4, 14], [14, 17, 1, 2, 4, 8, 31], [31, 2, 4, 2, 1, 17, 14], [2, 6, 10, 18, 31, 2, 2],
+        [31, 16, 30, 1, 1, 17, 14], [6, 8, 16, 30, 17, 17, 14], [31, 1, 2, 4, 8, 8, 8], [14, 17, 17, 14, 17, 17, 14], [14, 17, 17, 15, 1, 2, 12],
+    ];
+
+    /// <summary>Draws digits, three pixels a dot, somewhere on the image and with noise.</summary>
+    public static (Tensor TrainImages, Tensor TrainLabels, Tensor TestImages, Tensor TestLabels) Draw(int train, int test)
+    {
+        var random = new Random(1);
+        var (trainImages, trainLabels) = Some(train);
+        var (testImages, testLabels) = Some(test);
+        return (trainImages, trainLabels, testImages, testLabels);
+
+        (Tensor, Tensor) Some(int count)
+        {
+            var (pixels, labels) = (new float[count * 784], new long[count]);
+            for (var i = 0; i < count; i++)
+            {
+                labels[i] = random.Next(10);
+                var (top, left) = (random.Next(1, 7), random.Next(1, 13));
+                for (var y = 0; y < 28; y++)
+                {
+                    for (var x = 0; x < 28; x++)
+                    {
+                        var (row, column) = (y >= top ? (y - top) / 3 : 7, x >= left ? (x - left) / 3 : 5);
+                        var ink = row < 7 && column < 5 && (Glyphs[labels[i]][row] >> (4 - column) & 1) == 1;
+                        pixels[i * 784 + y * 28 + x] = (ink ? 0.7f : 0) + 0.3f * random.NextSingle();
+                    }
+                }
+            }
+
+            return (tensor(pixels, [count, 1, 28, 28]), tensor(labels));
+        }
+    }
+
+    /// <summary>Reads MNIST's four files, packed or not.</summary>
+    public static (Tensor TrainImages, Tensor TrainLabels, Tensor TestImages, Tensor TestLabels) FromMnist(string folder) =>
+        (Images(folder, "train-images-idx3-ubyte"), Labels(folder, "train-labels-idx1-ubyte"),
+            Images(folder, "t10k-images-idx3-ubyte"), Labels(folder, "t10k-labels-idx1-ubyte"));
+
+    private static Tensor Images(string folder, string name)
+    {
+        var bytes = Read(folder, name);
+        return tensor(bytes.AsSpan(16).ToArray(), [BinaryPrimitives.ReadInt32BigEndian(bytes.AsSpan(4)), 1, 28, 28]).to_type(float32) / 255f;
+    }
+
+    private static Tensor Labels(string folder, string name) => tensor(Read(folder, name).AsSpan(8).ToArray()).to_type(int64);
+
+    private static byte[] Read(string folder, string name)
+    {
+        var path = Path.Combine(folder, name);
+        using Stream file = File.Exists(path) ? File.OpenRead(path) : new GZipStream(File.OpenRead(path + ".gz"), CompressionMode.Decompress);
+        using var bytes = new MemoryStream();
+        file.CopyTo(bytes);
+        return bytes.ToArray();
+    }
+}

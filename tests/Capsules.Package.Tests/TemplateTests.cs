@@ -1,0 +1,47 @@
+using System.IO.Compression;
+using System.Text.RegularExpressions;
+
+namespace Capsules.Package.Tests;
+
+/// <summary><c>dotnet new capsnet</c>, installed for the test alone.</summary>
+public sealed class TemplateTests(PackedLibrary library)
+{
+    [Fact]
+    public async Task Template_InstalledAndMade_BuildsWithoutWarningTrainsAndPredicts()
+    {
+        Assert.SkipUnless(Consumer.LibtorchExists(), "There is no libtorch package for this platform.");
+        await library.PackTemplates();
+        string folder = Path.Combine(library.Scratch, "Digits"), hive = Path.Combine(library.Scratch, "hive");
+        await New("install", library.TemplatesPath);
+        await New("capsnet", "-o", folder);
+        File.Exists(Path.Combine(folder, "Digits.csproj")).Should().BeTrue("the project is called as its folder is");
+        File.ReadAllText(Path.Combine(folder, "DigitNetwork.cs")).Should().Contain("namespace Digits;");
+        var project = Consumer.Adopt(library, folder);
+        project.PruneOtherPlatforms();
+
+        string build = await project.Build("-warnaserror");
+        string trained = await project.Run();
+        string predicted = await project.Run("predict");
+
+        build.Should().Contain("0 Warning(s)");
+        var accuracy = Regex.Match(trained, @"epoch 2: loss [\d.]+, test accuracy (?<percent>[\d.]+)");
+        accuracy.Success.Should().BeTrue("the output is:\n{0}", trained);
+        double.Parse(accuracy.Groups["percent"].Value, System.Globalization.CultureInfo.InvariantCulture).Should().BeGreaterThan(90);
+        trained.Should().EndWith(predicted, "the saved weights give the same predictions");
+        Regex.Count(predicted, @"test image \d: (?<digit>\d) with probability [\d.]+, label \k<digit>").Should().BeGreaterThanOrEqualTo(8);
+
+        Task<string> New(params string[] arguments) =>
+            Dotnet.Run(library.Scratch, TimeSpan.FromMinutes(2), ["new", .. arguments, "--debug:custom-hive", hive]);
+    }
+
+    [Fact]
+    public async Task TemplatesPackage_Packed_HoldsSourcesAlone()
+    {
+        await library.PackTemplates();
+        using var package = ZipFile.OpenRead(library.TemplatesPath);
+        package.Entries.Select(entry => entry.FullName).Where(name => name.StartsWith("content/", StringComparison.Ordinal)).Should().BeEquivalentTo(
+            "content/capsnet/.template.config/template.json", "content/capsnet/CapsNetApp.csproj", "content/capsnet/Program.cs",
+            "content/capsnet/DigitNetwork.cs", "content/capsnet/DigitImages.cs");
+        package.Entries.Should().NotContain(entry => entry.FullName.EndsWith(".dll", StringComparison.Ordinal));
+    }
+}

@@ -1,0 +1,91 @@
+using System.Globalization;
+using System.Reflection;
+using System.Runtime.CompilerServices;
+
+namespace Capsules.ApiReference;
+
+/// <summary>Declarations as they read in C#, with short names.</summary>
+internal static class Signature
+{
+    private static readonly Dictionary<Type, string> Keywords = new()
+    {
+        [typeof(void)] = "void", [typeof(bool)] = "bool", [typeof(int)] = "int", [typeof(long)] = "long", [typeof(float)] = "float",
+        [typeof(double)] = "double", [typeof(string)] = "string", [typeof(object)] = "object", [typeof(byte)] = "byte",
+    };
+
+    public static string Of(MemberInfo member) => member switch
+    {
+        Type type => Declaration(type),
+        ConstructorInfo constructor => $"{Name(constructor.DeclaringType!)}({Parameters(constructor)})",
+        MethodInfo method => $"{(method.IsStatic ? "static " : "")}{Result(method)} {method.Name}({Parameters(method)})",
+        PropertyInfo property => $"{Name(property.PropertyType, new NullabilityInfoContext().Create(property))} {property.Name} {{ get;{(property.SetMethod is { IsPublic: true } ? " set;" : "")} }}",
+        FieldInfo { IsLiteral: true, DeclaringType.IsEnum: true } value => value.Name,
+        FieldInfo field => $"{Name(field.FieldType)} {field.Name}",
+        _ => member.Name,
+    };
+
+    private static string Declaration(Type type)
+    {
+        if (type.IsEnum)
+        {
+            return $"enum {type.Name}";
+        }
+
+        var kind = type.IsValueType ? "struct" : type is { IsAbstract: true, IsSealed: true } ? "static class" : type.IsAbstract ? "abstract class" : type.IsSealed ? "sealed class" : "class";
+        var bases = (type.BaseType is { } parent && parent != typeof(object) && parent != typeof(ValueType) ? [Name(parent)] : Array.Empty<string>())
+            .Concat(type.GetInterfaces().Contains(typeof(IDisposable)) && type.BaseType == typeof(object) ? ["IDisposable"] : []);
+        return $"{kind} {type.Name}{(bases.Any() ? $" : {string.Join(", ", bases)}" : "")}";
+    }
+
+    private static string Result(MethodInfo method) => Name(
+        method.ReturnType, new NullabilityInfoContext().Create(method.ReturnParameter), method.ReturnParameter.GetCustomAttribute<TupleElementNamesAttribute>());
+
+    private static string Parameters(MethodBase method) => string.Join(", ", method.GetParameters().Select(parameter =>
+    {
+        var type = Name(parameter.ParameterType, new NullabilityInfoContext().Create(parameter), parameter.GetCustomAttribute<TupleElementNamesAttribute>());
+        return $"{(parameter.IsDefined(typeof(ParamArrayAttribute)) ? "params " : "")}{type} {parameter.Name}{(parameter.HasDefaultValue ? $" = {Value(parameter)}" : "")}";
+    }));
+
+    private static string Value(ParameterInfo parameter) => (parameter.DefaultValue, Nullable.GetUnderlyingType(parameter.ParameterType) ?? parameter.ParameterType) switch
+    {
+        (null, var type) => type.IsValueType && Nullable.GetUnderlyingType(parameter.ParameterType) is null ? "default" : "null",
+        (bool value, _) => value ? "true" : "false",
+        (string text, _) => $"\"{text}\"",
+        (var value, { IsEnum: true } type) => $"{type.Name}.{Enum.GetName(type, value)}",
+        (var value, _) => Convert.ToString(value, CultureInfo.InvariantCulture)!,
+    };
+
+    private static string Name(Type type, NullabilityInfo? nullability = null, TupleElementNamesAttribute? names = null)
+    {
+        if (type.IsByRef)
+        {
+            return "out " + Name(type.GetElementType()!);
+        }
+
+        if (Nullable.GetUnderlyingType(type) is { } value)
+        {
+            return Name(value, null, names) + "?";
+        }
+
+        var mark = !type.IsValueType && nullability is { ReadState: NullabilityState.Nullable } ? "?" : "";
+        if (type.IsArray)
+        {
+            return Name(type.GetElementType()!) + "[]" + mark;
+        }
+
+        if (Keywords.TryGetValue(type, out var keyword))
+        {
+            return keyword + mark;
+        }
+
+        var arguments = type.GetGenericArguments();
+        if (type.FullName?.StartsWith("System.ValueTuple`", StringComparison.Ordinal) == true)
+        {
+            return $"({string.Join(", ", arguments.Select((argument, i) => $"{Name(argument)}{(names?.TransformNames.ElementAtOrDefault(i) is { } name ? " " + name : "")}"))})";
+        }
+
+        var simple = type.Name.Split('`')[0];
+        var text = type.FullName == "TorchSharp.torch+nn+Module" || type.FullName?.StartsWith("TorchSharp.torch+nn+Module`", StringComparison.Ordinal) == true ? "nn." + simple : simple;
+        return (arguments.Length == 0 ? text : $"{text}<{string.Join(", ", arguments.Select(argument => Name(argument)))}>") + mark;
+    }
+}
