@@ -21,6 +21,7 @@ internal static class CommandLine
             ExplainCommand.Create(),
             MistakesCommand.Create(),
             AttackCommand.Create(),
+            ImportCommand.Create(),
             DatasetsCommand.Create(),
             InfoCommand.Create(),
             verbose,
