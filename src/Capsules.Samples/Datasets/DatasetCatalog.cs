@@ -14,7 +14,7 @@ internal sealed class DatasetCatalog(
     /// <summary>All datasets, in the order in which they are listed. To add one: its file, and an entry here.</summary>
     public static IReadOnlyList<DatasetKind> All { get; } =
     [
-        Mnist.Kind, FashionMnist.Kind, Emnist.Digits, Emnist.Letters, Cifar10.Kind, Svhn.Kind, SmallNorb.Kind,
+        Mnist.Kind, FashionMnist.Kind, Emnist.Digits, Emnist.Letters, Cifar10.Kind, Cifar100.Kind, Svhn.Kind, SmallNorb.Kind,
         MultiMnist.Paper, MultiMnist.Code, AffineMnist.Kind, AffineMnist.Like, ImageFolder.Kind, BuiltInDigits.Kind,
     ];
 

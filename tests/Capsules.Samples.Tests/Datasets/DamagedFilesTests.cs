@@ -9,7 +9,8 @@ public sealed class DamagedFilesTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
-    public static TheoryData<string> Datasets => ["mnist", "fashion-mnist", "emnist-digits", "emnist-letters", "cifar10", "svhn", "smallnorb", "affnist"];
+    public static TheoryData<string> Datasets =>
+        ["mnist", "fashion-mnist", "emnist-digits", "emnist-letters", "cifar10", "cifar100", "svhn", "smallnorb", "affnist"];
 
     [Theory]
     [MemberData(nameof(Datasets))]
@@ -80,6 +81,7 @@ public sealed class DamagedFilesTests : IDisposable
     [InlineData("fashion-mnist", "train-labels-idx1-ubyte.gz", "label 10, but labels are 0 to 9")]
     [InlineData("emnist-letters", "gzip.zip", "label 0, but labels are 1 to 26")]
     [InlineData("cifar10", "cifar-10-binary.tar.gz", "label 10, but labels are 0 to 9")]
+    [InlineData("cifar100", "cifar-100-binary.tar.gz", "label 100, but labels are 0 to 99")]
     [InlineData("svhn", "train_32x32.mat", "label 0, but labels are 1 to 10")]
     [InlineData("smallnorb", SmallFiles.NorbTest + "-cat.mat.gz", "label 5, but labels are 0 to 4")]
     [InlineData("affnist", "test.mat.zip", "test.mat.zip (test.mat) gives image 1 the label 10, but labels are 0 to 9")]
@@ -90,6 +92,7 @@ public sealed class DamagedFilesTests : IDisposable
             "fashion-mnist" => IdxBytes.Gzip(IdxBytes.Labels(1, 2, 10)),
             "emnist-letters" => SmallFiles.Emnist("letters", [1, 0, 2], [3, 4]),
             "cifar10" => SmallFiles.Cifar([1, 10, 3], [1, 2]),
+            "cifar100" => SmallFiles.Cifar100([1, 100, 3], [1, 2]),
             "svhn" => SmallFiles.Svhn([1, 0, 3]),
             "affnist" => SmallFiles.AffNist([1600, 2], SmallFiles.Ramp(3200), 8, 10),
             _ => IdxBytes.Gzip(SmallFiles.Norb(0x1E3D4C54, [2], [1, 0, 0, 0, 5, 0, 0, 0])),

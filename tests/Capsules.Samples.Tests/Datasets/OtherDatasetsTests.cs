@@ -16,6 +16,7 @@ public sealed class OtherDatasetsTests : IDisposable
     [InlineData("emnist-digits", 1, 28, "0", "9")]
     [InlineData("emnist-letters", 1, 28, "A", "Z")]
     [InlineData("cifar10", 3, 32, "airplane", "truck")]
+    [InlineData("cifar100", 3, 32, "apple", "aquarium fish", "worm")]
     [InlineData("svhn", 3, 32, "0", "9")]
     [InlineData("smallnorb", 2, 48, "animal", "car")]
     public void Dataset_SmallFiles_AreReadWithANotice(string name, int channels, int size, params string[] classes)
@@ -58,6 +59,28 @@ public sealed class OtherDatasetsTests : IDisposable
 
         dataset.Train.Labels.data<long>().Should().Equal(9, 0, 3, 5, 5, 5, 5);
         dataset.Train.Images[1].contiguous().bytes.ToArray().Should().Equal(SmallFiles.Ramp(3072, 1));
+    }
+
+    [Fact]
+    public void Cifar100_Records_AreCoarseLabelFineLabelThenRedGreenBlue()
+    {
+        using var dataset = Open("cifar100");
+
+        dataset.Train.Labels.data<long>().Should().Equal(99, 0, 20);
+        dataset.Test.Labels.data<long>().Should().Equal(1, 2);
+        dataset.Train.Images[1].contiguous().bytes.ToArray().Should().Equal(SmallFiles.Ramp(3072, 1));
+        dataset.ClassNames.Should().HaveCount(100).And.OnlyHaveUniqueItems().And.BeInAscendingOrder(StringComparer.Ordinal);
+    }
+
+    // Records of CIFAR-10 are a byte shorter.
+    [Fact]
+    public void Cifar100_RecordsOfCifar10_AreRefused()
+    {
+        var folder = SmallFiles.Write(_folder, "cifar100");
+        _folder.Write(Path.Combine("data", "train.bin"), SmallFiles.CifarRecords([1, 2]));
+
+        ((Action)(() => OpenIn(folder, "cifar100"))).Should().Throw<UserException>()
+            .WithMessage("*train.bin holds 6,146 bytes, but expected were records of 3,074: it is cut short or no file of CIFAR-100's binary version.*");
     }
 
     [Fact]

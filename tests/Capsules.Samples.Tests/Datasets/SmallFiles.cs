@@ -18,6 +18,7 @@ internal static class SmallFiles
         "emnist-digits" => new Dictionary<string, byte[]> { ["gzip.zip"] = Emnist("digits", [7, 0, 9], [1, 2]) },
         "emnist-letters" => new Dictionary<string, byte[]> { ["gzip.zip"] = Emnist("letters", [1, 26, 2], [3, 4]) },
         "cifar10" => new Dictionary<string, byte[]> { ["cifar-10-binary.tar.gz"] = Cifar([9, 0, 3], [1, 2]) },
+        "cifar100" => new Dictionary<string, byte[]> { ["cifar-100-binary.tar.gz"] = Cifar100([99, 0, 20], [1, 2]) },
         "svhn" => new Dictionary<string, byte[]> { ["train_32x32.mat"] = Svhn([10, 1, 9]), ["test_32x32.mat"] = Svhn([2, 3]) },
         "smallnorb" => new Dictionary<string, byte[]>
         {
@@ -91,7 +92,15 @@ internal static class SmallFiles
         ("cifar-10-batches-bin/test_batch.bin", CifarRecords(test)),
     ]);
 
+    public static byte[] Cifar100(byte[] train, byte[] test) => TarGz(
+        ("cifar-100-binary/fine_label_names.txt", "apple\n"u8.ToArray()),
+        ("cifar-100-binary/test.bin", Cifar100Records(test)),
+        ("cifar-100-binary/train.bin", Cifar100Records(train)));
+
     public static byte[] CifarRecords(byte[] labels) => [.. labels.SelectMany((label, i) => (byte[])[label, .. Ramp(3072, i)])];
+
+    /// <summary>Records of a coarse label, always 19, and the fine ones given.</summary>
+    public static byte[] Cifar100Records(byte[] labels) => [.. labels.SelectMany((label, i) => (byte[])[19, label, .. Ramp(3072, i)])];
 
     public static byte[] Norb(int magic, int[] sizes, byte[] values)
     {
