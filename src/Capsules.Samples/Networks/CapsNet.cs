@@ -22,11 +22,7 @@ internal sealed class CapsNet : ClassCapsules
         : base(nameof(CapsNet), preset)
     {
         _computeDtype = precision.ComputeDtype();
-        if (image.Height < 17 || image.Width < 17)
-        {
-            throw new UserException($"CapsNet's two 9 x 9 convolutions need images of at least 17 x 17 pixels, but these are {image.Height} x {image.Width}. Enlarge the images.");
-        }
-
+        image.RequireAtLeast(17, "CapsNet's two 9 x 9 convolutions");
         conv1 = nn.Conv2d(image.Channels, 256, kernel_size: 9);                                                 // 28 -> 20
         primary = new PrimaryCapsule(256, capsuleTypes: 32, capsuleDim: 8, kernelSize: 9, stride: 2, preset: preset,      // 20 -> 6
             activation: new StageEnd("primary convolution"), computeDtype: _computeDtype);

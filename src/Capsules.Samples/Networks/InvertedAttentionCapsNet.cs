@@ -30,11 +30,7 @@ internal sealed class InvertedAttentionCapsNet : ImageNetwork
     /// <summary>Assembles the network for images of any size from 13 x 13 and any number of channels and classes.</summary>
     public InvertedAttentionCapsNet(ImageShape image, int classes, int routingIterations = 2) : base(nameof(InvertedAttentionCapsNet))
     {
-        if (image.Height < 13 || image.Width < 13)
-        {
-            throw new UserException($"InvertedAttentionCapsNet's convolutions need images of at least 13 x 13 pixels, but these are {image.Height} x {image.Width}. Enlarge the images.");
-        }
-
+        image.RequireAtLeast(13, "InvertedAttentionCapsNet's convolutions");
         _iterations = routingIterations;
         backbone = nn.Sequential(
             nn.Conv2d(image.Channels, 32, kernel_size: 3, padding: 1, bias: false), nn.BatchNorm2d(32), nn.ReLU(),

@@ -36,11 +36,7 @@ internal sealed class MatrixCapsNet : ImageNetwork
     /// <summary>Assembles the network for images of any size from 17 x 17 and any number of channels and classes.</summary>
     public MatrixCapsNet(ImageShape image, int classes, int routingIterations = 2) : base(nameof(MatrixCapsNet))
     {
-        if (image.Height < 17 || image.Width < 17)
-        {
-            throw new UserException($"MatrixCapsNet's convolutions need images of at least 17 x 17 pixels, but these are {image.Height} x {image.Width}. Enlarge the images.");
-        }
-
+        image.RequireAtLeast(17, "MatrixCapsNet's convolutions");
         conv1 = nn.Conv2d(image.Channels, A, kernel_size: 5, stride: 2);                                              // 28 -> 12
         primary = new MatrixPrimaryCapsule(A, B, batchNorm: true);
         convCaps1 = new ConvCapsuleLayer(B, Pose, C, Pose, Em(C), kernelSize: 3, stride: 2, kind: CapsuleKind.Matrix);      // 12 -> 5
