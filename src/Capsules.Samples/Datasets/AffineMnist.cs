@@ -58,12 +58,9 @@ internal static class AffineMnist
                     $"{file.Name} holds images of {images.Shape} values, but expected were {Pixels} x N for N images.");
             }
 
-            var wrong = classes.Values.AsSpan().IndexOfAnyExceptInRange((byte)0, (byte)9);
-            return classes.Values.Length == count
-                ? wrong < 0
-                    ? (images.Values, classes.Values)
-                    : throw new InvalidDataException($"{file.Name} gives image {wrong:N0} the label {classes.Values[wrong]}, but labels are 0 to 9.")
-                : throw new InvalidDataException($"{file.Name} holds {classes.Values.Length:N0} labels, but {count:N0} images.");
+            LabelChecks.Require(
+                LabelChecks.CountProblem(file.Name, classes.Values.Length, count) ?? LabelChecks.RangeProblem<byte>(file.Name, classes.Values, 0, 9));
+            return (images.Values, classes.Values);
         });
         folder.CheckOriginal(notice);
 

@@ -36,15 +36,10 @@ internal sealed record CifarRecords(FileSet Files, IReadOnlyList<string> ClassNa
         for (var i = 0; i < labels.Length; i++)
         {
             labels[i] = content[i * record + LabelBytes - 1];
-            if (labels[i] >= ClassNames.Count)
-            {
-                throw new InvalidDataException(
-                    $"{file.Name} gives image {i:N0} the label {labels[i]}, but labels are 0 to {ClassNames.Count - 1}.");
-            }
-
             content.AsSpan(i * record + LabelBytes, Pixels).CopyTo(pixels.AsSpan(i * Pixels));
         }
 
+        LabelChecks.Require(LabelChecks.RangeProblem<byte>(file.Name, labels, 0, (byte)(ClassNames.Count - 1)));
         return (pixels, labels);
     }
 

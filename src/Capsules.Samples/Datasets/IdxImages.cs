@@ -54,18 +54,9 @@ internal sealed record IdxImages(string Name, IReadOnlyList<string> ClassNames, 
             throw folder.Bad(file, $"{folder.PathOf(file)} holds {Shape(labels)} values, but expected was one label for each image.");
         }
 
-        if (count != imageCount)
-        {
-            throw folder.Bad(file,
-                $"{folder.PathOf(file)} holds {count:N0} labels, but {folder.PathOf(imageFile)} holds {imageCount:N0} images.");
-        }
-
-        var last = (byte)(FirstLabel + ClassNames.Count - 1);
-        var wrong = labels.Values.AsSpan().IndexOfAnyExceptInRange(FirstLabel, last);
-        return wrong < 0
-            ? labels
-            : throw folder.Bad(file,
-                $"{folder.PathOf(file)} gives image {wrong:N0} the label {labels.Values[wrong]}, but labels are {FirstLabel} to {last}.");
+        var problem = LabelChecks.CountProblem(folder.PathOf(file), count, imageCount, folder.PathOf(imageFile))
+            ?? LabelChecks.RangeProblem<byte>(folder.PathOf(file), labels.Values, FirstLabel, (byte)(FirstLabel + ClassNames.Count - 1));
+        return problem is null ? labels : throw folder.Bad(file, problem);
     }
 
     private ImageSplit Split(IdxFile images, IdxFile labels)

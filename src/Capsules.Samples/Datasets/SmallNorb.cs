@@ -48,10 +48,9 @@ internal static class SmallNorb
             var pixels = folder.Read(pair[0], file => ReadImages(file, size));
             var labels = folder.Read(pair[1], ReadLabels);
             var images = pixels.Length / (Cameras * size * size);
-            return labels.Length == images
-                ? (pixels, labels)
-                : throw folder.Bad(pair[1],
-                    $"{folder.PathOf(pair[1])} holds {labels.Length:N0} labels, but {folder.PathOf(pair[0])} holds {images:N0} images.");
+            return LabelChecks.CountProblem(folder.PathOf(pair[1]), labels.Length, images, folder.PathOf(pair[0])) is { } problem
+                ? throw folder.Bad(pair[1], problem)
+                : (pixels, labels);
         }).ToList();
         var isOriginal = folder.CheckOriginal(notice);
         var splits = parts.Select(part => ImageSplit.FromArrays(part.pixels, part.labels, Cameras, size, size)).ToList();
@@ -98,15 +97,9 @@ internal static class SmallNorb
 
         var words = file.Take(4L * count, "labels");
         file.ExpectEnd($"{count:N0} labels");
-        var labels = new byte[count];
-        for (var i = 0; i < count; i++)
-        {
-            var label = BinaryPrimitives.ReadInt32LittleEndian(words.AsSpan(4 * i));
-            labels[i] = label is >= 0 and <= 4 ? (byte)label : throw new InvalidDataException(
-                $"{file.Name} gives image {i:N0} the label {label}, but labels are 0 to 4.");
-        }
-
-        return labels;
+        var labels = Enumerable.Range(0, count).Select(i => BinaryPrimitives.ReadInt32LittleEndian(words.AsSpan(4 * i))).ToArray();
+        LabelChecks.Require(LabelChecks.RangeProblem<int>(file.Name, labels, 0, 4));
+        return Array.ConvertAll(labels, label => (byte)label);
     }
 
     private static int[] ReadSizes(DataStream file, int magic, int dimensions)

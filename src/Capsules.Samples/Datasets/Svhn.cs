@@ -43,17 +43,7 @@ internal static class Svhn
                 $"{file.Name} holds X of {x.Shape} values, but expected were {Size} x {Size} x {Channels} x N for N images.");
         }
 
-        if (y.Values.Length != count)
-        {
-            throw new InvalidDataException($"{file.Name} holds {y.Values.Length:N0} labels, but {count:N0} images.");
-        }
-
-        var wrong = y.Values.AsSpan().IndexOfAnyExceptInRange((byte)1, (byte)10);
-        if (wrong >= 0)
-        {
-            throw new InvalidDataException($"{file.Name} gives image {wrong:N0} the label {y.Values[wrong]}, but labels are 1 to 10.");
-        }
-
+        LabelChecks.Require(LabelChecks.CountProblem(file.Name, y.Values.Length, count) ?? LabelChecks.RangeProblem<byte>(file.Name, y.Values, 1, 10));
         return (Upright(x.Values), Array.ConvertAll(y.Values, label => (byte)(label % 10)));
     }
 
