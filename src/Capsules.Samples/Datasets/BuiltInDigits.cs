@@ -17,7 +17,6 @@ internal static class BuiltInDigits
         [], _ => Create()) { Data = DataFolderUse.None };
 
     private const int Pixels = DigitPen.Size * DigitPen.Size;
-    private static readonly string[] Digits = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 
     /// <summary>Generates both parts, the digits equally often in each.</summary>
     /// <param name="train">Images to train on, at least 1.</param>
@@ -27,7 +26,7 @@ internal static class BuiltInDigits
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(train, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(test, 1);
-        return new ImageDataset(Name, $"generated, seed {seed}", Digits, Generate(train, seed, part: 0), Generate(test, seed, part: 1));
+        return new ImageDataset(Name, $"generated, seed {seed}", DigitClasses.Names, Generate(train, seed, part: 0), Generate(test, seed, part: 1));
     }
 
     private static ImageSplit Generate(int count, int seed, ulong part)

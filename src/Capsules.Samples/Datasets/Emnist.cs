@@ -12,13 +12,13 @@ internal static class Emnist
 
     public static DatasetKind Digits { get; } = Make(
         "emnist-digits", "digits", "handwritten digits, 28 x 28, 240,000 to train on and 40,000 to test on",
-        [.. "0123456789".Select(digit => $"{digit}")], firstLabel: 0);
+        DigitClasses.Names, firstLabel: 0);
 
     public static DatasetKind Letters { get; } = Make(
         "emnist-letters", "letters", "handwritten letters, upper and lower case as one class, 28 x 28",
         [.. "ABCDEFGHIJKLMNOPQRSTUVWXYZ".Select(letter => $"{letter}")], firstLabel: 1);
 
-    private static DatasetKind Make(string name, string part, string description, string[] classNames, byte firstLabel)
+    private static DatasetKind Make(string name, string part, string description, IReadOnlyList<string> classNames, byte firstLabel)
     {
         var files = new FileSet(
             "EMNIST", "emnist", "562 MB",

@@ -62,19 +62,7 @@ internal sealed record IdxImages(string Name, IReadOnlyList<string> ClassNames, 
     private ImageSplit Split(IdxFile images, IdxFile labels)
     {
         var classes = FirstLabel == 0 ? labels.Values : Array.ConvertAll(labels.Values, label => (byte)(label - FirstLabel));
-        return ImageSplit.FromArrays(IsTransposed ? Turned(images.Values) : images.Values, classes, channels: 1, Size, Size);
-    }
-
-    private static byte[] Turned(byte[] stored)
-    {
-        var images = new byte[stored.Length];
-        for (var i = 0; i < images.Length; i++)
-        {
-            var (row, column) = (i / Size % Size, i % Size);
-            images[i] = stored[i / (Size * Size) * (Size * Size) + column * Size + row];
-        }
-
-        return images;
+        return ImageSplit.FromArrays(IsTransposed ? ColumnOrder.ToRows(images.Values, Size) : images.Values, classes, channels: 1, Size, Size);
     }
 
     private static string Shape(IdxFile file) => string.Join(" x ", file.Dimensions);

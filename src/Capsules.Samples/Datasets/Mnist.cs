@@ -21,7 +21,7 @@ internal static class Mnist
         "LeCun, Cortes, Burges, http://yann.lecun.com/exdb/mnist/, CC BY-SA 3.0",
         [Files], source => Load(source.Folders[0], source.Notice));
 
-    private static readonly IdxImages Format = new(Name, [.. "0123456789".Select(digit => $"{digit}")]);
+    private static readonly IdxImages Format = new(Name, DigitClasses.Names);
 
     /// <summary>Reads and checks the four files.</summary>
     /// <param name="folder">A complete folder.</param>

@@ -30,7 +30,7 @@ internal static class Svhn
     {
         var (train, test) = (folder.Read(Files.Files[0], Read), folder.Read(Files.Files[1], Read));
         var isOriginal = folder.CheckOriginal(notice);
-        return new ImageDataset(Name, folder.Folder, [.. "0123456789".Select(digit => $"{digit}")], Split(train), Split(test), isOriginal);
+        return new ImageDataset(Name, folder.Folder, DigitClasses.Names, Split(train), Split(test), isOriginal);
     }
 
     private static (byte[] Pixels, byte[] Labels) Read(DataStream file)
@@ -44,21 +44,8 @@ internal static class Svhn
         }
 
         LabelChecks.Require(LabelChecks.CountProblem(file.Name, y.Values.Length, count) ?? LabelChecks.RangeProblem<byte>(file.Name, y.Values, 1, 10));
-        return (Upright(x.Values), Array.ConvertAll(y.Values, label => (byte)(label % 10)));
-    }
-
-    // MATLAB's first index, the row, is the fastest; ours is the last, the column.
-    private static byte[] Upright(byte[] stored)
-    {
-        var pixels = new byte[stored.Length];
-        const int Plane = Size * Size;
-        for (var i = 0; i < pixels.Length; i++)
-        {
-            var (row, column) = (i % Plane / Size, i % Size);
-            pixels[i] = stored[i / Plane * Plane + column * Size + row];
-        }
-
-        return pixels;
+        // MATLAB's first index, the row, is the fastest; ours is the last, the column.
+        return (ColumnOrder.ToRows(x.Values, Size), Array.ConvertAll(y.Values, label => (byte)(label % 10)));
     }
 
     private static ImageSplit Split((byte[] Pixels, byte[] Labels) part) =>
