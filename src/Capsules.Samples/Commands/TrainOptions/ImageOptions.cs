@@ -8,7 +8,7 @@ internal sealed class ImageOptions : OptionGroup
     private readonly Option<string> _dataset;
     private readonly Option<int?> _imageSize;
     private readonly Option<bool> _grey;
-    private readonly Option<string> _augmentation;
+    private readonly Option<string?> _augmentation;
     private readonly Option<int> _shift;
     private readonly Option<int?> _images;
     private readonly Option<int> _validation;
@@ -21,10 +21,9 @@ internal sealed class ImageOptions : OptionGroup
         _grey = Add(CommonOptions.Grey());
         _images = Add(CommonOptions.Valid(
             new Option<int?>("--images") { Description = "Training images used in an epoch. [default: all]" }, count => count >= 1, "at least 1"));
-        _augmentation = Add(CommonOptions.Among(
-            OfModel("--augmentation", "What is done to training images: shift, as in the 2017 paper; efficient, the rotation, shift, squish and erasure of " +
-                "Efficient-CapsNet; none.", recipe => $"{recipe.Augmentation}".ToLowerInvariant()),
-            [.. Enum.GetNames<Augmentation>().Select(name => name.ToLowerInvariant())]));
+        _augmentation = Add(OfEnum<Augmentation>(
+            OfModel<string?>("--augmentation", "What is done to training images: shift, as in the 2017 paper; efficient, the rotation, shift, squish and " +
+                "erasure of Efficient-CapsNet; none.", recipe => Name(recipe.Augmentation))));
         _shift = Add(CommonOptions.Valid(
             New("--shift", "With --augmentation shift, training images are shifted by up to so many pixels.", Defaults.MaxShift),
             pixels => pixels is >= 0 and <= 1000, "between 0 and 1000"));
@@ -40,11 +39,11 @@ internal sealed class ImageOptions : OptionGroup
 
     public override TrainingOptions Apply(ParseResult result, TrainingOptions recipe)
     {
-        var augmentation = result.GetValue(_augmentation) is { } chosen ? Enum.Parse<Augmentation>(chosen, ignoreCase: true)
-            : DatasetCatalog.Get(result.GetValue(_dataset)!).Augmentation ?? recipe.Augmentation;
+        var augmentation = Value<Augmentation>(result, _augmentation)
+            ?? DatasetCatalog.Get(result.GetValue(_dataset)!).Augmentation ?? recipe.Augmentation;
         if (augmentation != Augmentation.Shift && result.IsGiven(_shift))
         {
-            throw new UserException($"--shift means nothing with --augmentation {augmentation.ToString().ToLowerInvariant()}. Leave it out, or give --augmentation shift.");
+            throw new UserException($"--shift means nothing with --augmentation {Name(augmentation)}. Leave it out, or give --augmentation shift.");
         }
 
         var select = Value<Selection>(result, _select) ?? Selection.HeldOut;
