@@ -5,7 +5,8 @@ namespace Capsules.Samples;
 /// <summary>Picture files as opaque bitmaps, upright.</summary>
 internal static class PictureFile
 {
-    private const long MostPixels = 100_000_000;
+    /// <summary>Larger pictures are not read.</summary>
+    public const long MostPixels = 100_000_000;
 
     /// <summary>Reads a picture.</summary>
     /// <exception cref="UserException">There is no such file, it is no picture, it is cut short, or enormous.</exception>
@@ -53,6 +54,14 @@ internal static class PictureFile
     /// <summary>Whether a picture that a camera marked so has its height for its width.</summary>
     public static bool IsTurned(SKEncodedOrigin origin) =>
         origin is SKEncodedOrigin.LeftTop or SKEncodedOrigin.RightTop or SKEncodedOrigin.RightBottom or SKEncodedOrigin.LeftBottom;
+
+    /// <summary>A picture at another size. The caller owns it.</summary>
+    /// <returns>Null where it cannot be scaled.</returns>
+    public static SKBitmap? Resized(SKBitmap picture, int width, int height) => picture.Resize(
+        new SKImageInfo(width, height, SKColorType.Rgba8888, SKAlphaType.Opaque), new SKSamplingOptions(SKFilterMode.Linear, SKMipmapMode.Linear));
+
+    /// <summary>The luma of a colour, of 255, by the weights of Rec. 601.</summary>
+    public static double Luma(byte red, byte green, byte blue) => 0.299 * red + 0.587 * green + 0.114 * blue;
 
     // Transparent parts show a ground that the ink stands out from: white, or black under light ink.
     private static SKColor Ground(SKBitmap picture)

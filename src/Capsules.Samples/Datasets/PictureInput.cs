@@ -44,7 +44,7 @@ internal sealed class PictureInput(ImageShape shape, bool isOnDark)
     {
         var (width, height) = ((int)shape.Width, (int)shape.Height);
         using var padded = isOnDark ? Padded(picture) : null;
-        using var scaled = Resized(padded ?? picture, width, height);
+        using var scaled = PictureFile.Resized(padded ?? picture, width, height)!;
         var values = new float[shape.Channels * height * width];
         for (var pixel = 0; pixel < height * width; pixel++)
         {
@@ -80,7 +80,7 @@ internal sealed class PictureInput(ImageShape shape, bool isOnDark)
         using var cut = new SKBitmap();
         whole.ExtractSubset(cut, box);
         var scale = BoxShare * Math.Min(shape.Height, shape.Width) / Math.Max(box.Width, box.Height);
-        using var ink = Resized(cut, (int)Math.Max(1, Math.Round(box.Width * scale)), (int)Math.Max(1, Math.Round(box.Height * scale)));
+        using var ink = PictureFile.Resized(cut, (int)Math.Max(1, Math.Round(box.Width * scale)), (int)Math.Max(1, Math.Round(box.Height * scale)))!;
 
         var (mass, x, y) = (0.0, 0.0, 0.0);
         for (var i = 0; i < ink.Width * ink.Height; i++)
@@ -108,7 +108,7 @@ internal sealed class PictureInput(ImageShape shape, bool isOnDark)
         var most = 0f;
         for (var i = 0; i < values.Length; i++)
         {
-            var luma = (0.299f * pixels[4 * i] + 0.587f * pixels[4 * i + 1] + 0.114f * pixels[4 * i + 2]) / 255;
+            var luma = (float)(PictureFile.Luma(pixels[4 * i], pixels[4 * i + 1], pixels[4 * i + 2]) / 255);
             values[i] = Math.Max(0, isInverted ? ground - luma : luma - ground);
             most = Math.Max(most, values[i]);
         }
@@ -148,9 +148,6 @@ internal sealed class PictureInput(ImageShape shape, bool isOnDark)
         return box;
     }
 
-    private static SKBitmap Resized(SKBitmap picture, int width, int height) => picture.Resize(
-        new SKImageInfo(width, height, SKColorType.Rgba8888, SKAlphaType.Opaque), new SKSamplingOptions(SKFilterMode.Linear, SKMipmapMode.Linear));
-
     // The ground is what the border is made of.
     private static float BorderMedian(SKBitmap picture)
     {
@@ -171,6 +168,5 @@ internal sealed class PictureInput(ImageShape shape, bool isOnDark)
         return border[border.Count / 2];
     }
 
-    // Rec. 601.
-    private static float Luma(SKColor color) => (0.299f * color.Red + 0.587f * color.Green + 0.114f * color.Blue) / 255;
+    private static float Luma(SKColor color) => (float)(PictureFile.Luma(color.Red, color.Green, color.Blue) / 255);
 }

@@ -5,15 +5,13 @@ namespace Capsules.Samples;
 /// <summary>Pictures as a dataset's bytes: opaque and upright as <see cref="PictureFile"/> gives those that a network is asked about, and scaled.</summary>
 internal static class PicturePixels
 {
-    private const long MostPixels = 100_000_000;
-
     /// <summary>The size of a picture, read from its header alone.</summary>
     /// <exception cref="UserException">It is no picture, or an enormous one.</exception>
     public static (int Width, int Height, bool IsGrey) InfoOf(string path)
     {
         using var codec = SKCodec.Create(path) ?? throw Unreadable(path);
         var info = PictureFile.IsTurned(codec.EncodedOrigin) ? codec.Info.WithSize(codec.Info.Height, codec.Info.Width) : codec.Info;
-        return (long)info.Width * info.Height <= MostPixels
+        return (long)info.Width * info.Height <= PictureFile.MostPixels
             ? (info.Width, info.Height, info.ColorType == SKColorType.Gray8)
             : throw new UserException(
                 $"{path} is {info.Width} x {info.Height}, larger than any picture should be. Scale it down, or take it out.");
@@ -24,18 +22,18 @@ internal static class PicturePixels
     public static void Read(string path, ImageShape shape, Span<byte> target)
     {
         using var picture = PictureFile.Read(path);
-        var size = new SKImageInfo((int)shape.Width, (int)shape.Height, SKColorType.Rgba8888, SKAlphaType.Unpremul);
-        using var scaled = picture.Width == size.Width && picture.Height == size.Height
+        var (width, height) = ((int)shape.Width, (int)shape.Height);
+        using var scaled = picture.Width == width && picture.Height == height
             ? null
-            : picture.Resize(size, new SKSamplingOptions(SKFilterMode.Linear, SKMipmapMode.Linear)) ?? throw Unreadable(path);
+            : PictureFile.Resized(picture, width, height) ?? throw Unreadable(path);
         var rgba = (scaled ?? picture).GetPixelSpan();
-        var plane = size.Width * size.Height;
+        var plane = width * height;
         for (var i = 0; i < plane; i++)
         {
             var (red, green, blue) = (rgba[4 * i], rgba[4 * i + 1], rgba[4 * i + 2]);
             if (shape.Channels == 1)
             {
-                target[i] = (byte)(0.299 * red + 0.587 * green + 0.114 * blue + 0.5);      // Rec. 601 luma
+                target[i] = (byte)(PictureFile.Luma(red, green, blue) + 0.5);
             }
             else
             {
