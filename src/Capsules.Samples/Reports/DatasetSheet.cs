@@ -1,4 +1,3 @@
-using SkiaSharp;
 using static TorchSharp.torch;
 
 namespace Capsules.Samples;
@@ -18,59 +17,31 @@ internal static class DatasetSheet
     /// <exception cref="UserException">The file cannot be written.</exception>
     public static IReadOnlyList<long[]> Write(string path, ImageDataset dataset)
     {
-        var (channels, height, width) = ((int)dataset.Channels, (int)dataset.Height, (int)dataset.Width);
-        var zoom = Math.Max(1, 96 / Math.Max(height, width));
-        var cell = new SKSizeI(width * zoom * (dataset.Train.Objects > 1 ? 2 : 1), height * zoom);
-        using var surface = SKSurface.Create(new SKImageInfo(Gap + Columns * (cell.Width + Gap), Gap + 2 * RowsOfEach * (cell.Height + Gap)));
-        surface.Canvas.Clear(SKColors.White);
-        var labels = new List<long[]>();
-        foreach (var (split, firstRow) in ((ImageSplit, int)[])[(dataset.Train, 0), (dataset.Test, RowsOfEach)])
+        using var scope = NewDisposeScope();
+        var zoom = Math.Max(1, 96 / (int)Math.Max(dataset.Height, dataset.Width));
+        var (rows, labels) = (new List<Cell[]>(), new List<long[]>());
+        foreach (var split in (ImageSplit[])[dataset.Train, dataset.Test])
         {
-            labels.AddRange(Draw(split, firstRow));
+            var count = Math.Min(Columns * RowsOfEach, split.Count * split.Variations);
+            var batch = Batches.Take(split, Batches.InOrder(count), CPU);
+            rows.AddRange(Cells(batch, zoom).Chunk(Columns));
+            labels.AddRange(batch.Labels.data<long>().ToArray().Chunk(split.Objects));
         }
 
-        using var picture = surface.Snapshot();
-        using var png = picture.Encode(SKEncodedImageFormat.Png, 100);
-        AtomicFile.Write(path, stream => png.SaveTo(stream));
+        PngFile.Write(path, new GridPanel(rows, gap: Gap), margin: Gap);
         return labels;
-
-        IEnumerable<long[]> Draw(ImageSplit split, int firstRow)
-        {
-            using var scope = NewDisposeScope();
-            var count = (int)Math.Min(Columns * RowsOfEach, split.Count * split.Variations);
-            var batch = split.Take([.. Enumerable.Range(0, count).Select(i => (long)i)]);
-            var (images, parts, plane) = (Bytes(batch.Images), batch.Parts is null ? [] : Bytes(batch.Parts), height * width);
-            for (var i = 0; i < count; i++)
-            {
-                var (x, y) = (Gap + i % Columns * (cell.Width + Gap), Gap + (firstRow + i / Columns) * (cell.Height + Gap));
-                var first = i * channels * plane;
-
-                // Grey and stereo images show their first channel, colour images all three.
-                DrawImage(x, y, pixel => channels < 3
-                    ? new SKColor(images[first + pixel], images[first + pixel], images[first + pixel])
-                    : new SKColor(images[first + pixel], images[first + plane + pixel], images[first + 2 * plane + pixel]));
-                if (parts.Length > 0)
-                {
-                    var pair = i * split.Objects * plane;
-                    DrawImage(x + width * zoom, y, pixel => new SKColor(parts[pair + pixel], parts[pair + plane + pixel], 0));
-                }
-            }
-
-            return batch.Labels.data<long>().ToArray().Chunk(split.Objects);
-        }
-
-        void DrawImage(int x, int y, Func<int, SKColor> colorOf)
-        {
-            using var bitmap = new SKBitmap(width, height);
-            for (var pixel = 0; pixel < height * width; pixel++)
-            {
-                bitmap.SetPixel(pixel % width, pixel / width, colorOf(pixel));
-            }
-
-            using var image = SKImage.FromBitmap(bitmap);
-            surface.Canvas.DrawImage(image, new SKRect(x, y, x + width * zoom, y + height * zoom), SKSamplingOptions.Default);
-        }
     }
 
-    private static byte[] Bytes(Tensor images) => images.contiguous().data<byte>().ToArray();
+    private static IEnumerable<Cell> Cells(ImageBatch batch, int zoom)
+    {
+        var images = ImagePanel.Of(batch.Images, zoom);
+        if (batch.Parts is null)
+        {
+            return images.Select(image => new Cell(image));
+        }
+
+        var (red, green) = (batch.Parts.select(1, 0), batch.Parts.select(1, 1));      // (B, 1, H, W) each
+        var objects = ImagePanel.Of(cat([red, green, zeros_like(red)], 1), zoom);
+        return images.Zip(objects, (image, pair) => new Cell(StackPanel.Row(0, image, pair)));
+    }
 }

@@ -1,4 +1,3 @@
-using SkiaSharp;
 using Tensorboard;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -101,17 +100,10 @@ internal sealed class RunEvents(string folder) : IDisposable
     // Images above, their reconstructions below.
     private void Strip(int epoch, Tensor images, Tensor reconstructions)
     {
-        var (channels, height, width) = (images.size(1), images.size(2), images.size(3));
-        var rows = cat([images, reconstructions], 2).permute(2, 0, 3, 1).reshape(2 * height, images.size(0) * width, channels);      // (2H, NW, C)
-        var colours = rows.narrow(2, 0, Math.Min(channels, 3)).mul(255).clamp(0, 255).round().to(uint8);
-        var pixels = (channels < 3 ? colours.narrow(2, 0, 1).expand(-1, -1, 3) : colours).cpu().contiguous().data<byte>().ToArray();
-        using var bitmap = new SKBitmap((int)(images.size(0) * width), (int)(2 * height));
-        for (var i = 0; i < bitmap.Width * bitmap.Height; i++)
-        {
-            bitmap.SetPixel(i % bitmap.Width, i / bitmap.Width, new SKColor(pixels[3 * i], pixels[3 * i + 1], pixels[3 * i + 2]));
-        }
+        var strip = new GridPanel([Row(images), Row(reconstructions)], gap: 0);
+        using var png = PngFile.Encode(strip, margin: 0);
+        _file!.Image($"{OfEpoch}reconstructions", epoch, png.ToArray(), strip.Width, strip.Height);
 
-        using var png = bitmap.Encode(SKEncodedImageFormat.Png, 100);
-        _file!.Image($"{OfEpoch}reconstructions", epoch, png.ToArray(), bitmap.Width, bitmap.Height);
+        static Cell[] Row(Tensor images) => [.. ImagePanel.Of(images, zoom: 1).Select(image => new Cell(image))];
     }
 }
