@@ -37,39 +37,6 @@ public class ClassIndependentDecoderTests
     }
 
     [Fact]
-    public void ClassIndependentDecoder_NothingSaid_DecodesTheLongest()
-    {
-        using var scope = NewDisposeScope();
-        using var decoder = new ClassIndependentDecoder(3, 2, [4]);
-        var capsules = randn(5, 3, 2);
-        decoder.call(capsules).ShouldBeClose(decoder.call(capsules, Capsules.Functional.longest(capsules).squeeze(1)));
-    }
-
-    [Fact]
-    public void ClassIndependentDecoder_DecodeEach_IsOneImagePerObject()
-    {
-        using var scope = NewDisposeScope();
-        using var decoder = new ClassIndependentDecoder(4, 2, [1, 3, 2]);
-        var capsules = randn(2, 4, 2);
-        var labels = Capsules.Functional.longest(capsules, 2);
-        var each = decoder.DecodeEach(capsules, labels);
-        each.shape.Should().Equal(2, 2, 1, 3, 2);
-        for (var k = 0; k < 2; k++)
-        {
-            each.select(1, k).ShouldBeClose(decoder.call(capsules, labels.select(1, k)));
-        }
-    }
-
-    [Fact]
-    public void ClassIndependentDecoder_CapsulesAndParameters_MatchFiniteDifferences()
-    {
-        using var scope = NewDisposeScope();
-        using var decoder = new ClassIndependentDecoder(3, 2, [1, 2, 2], hiddenSizes: [5], dtype: float64);
-        var capsules = randn([2, 3, 2], float64).requires_grad_();
-        GradientCheck.Verify(() => decoder.call(capsules, tensor([1L, 2L])), [capsules, .. decoder.parameters()]);
-    }
-
-    [Fact]
     public void ClassIndependentDecoder_SeveralCapsulesOfASample_AreRefusedWithTheFix()
     {
         using var scope = NewDisposeScope();

@@ -58,15 +58,6 @@ public class ConvolutionalDecoderTests
     }
 
     [Fact]
-    public void ConvolutionalDecoder_CapsulesAndParameters_MatchFiniteDifferences()
-    {
-        using var scope = NewDisposeScope();
-        using var decoder = new ConvolutionalDecoder(2, 2, [1, 3, 2], channels: [2, 2], dtype: float64);
-        var capsules = randn([2, 2, 2], float64).requires_grad_();
-        GradientCheck.Verify(() => decoder.call(capsules, tensor([1L, 0L])), [capsules, .. decoder.parameters()]);
-    }
-
-    [Fact]
     public void ConvolutionalDecoder_ImpossibleSizes_AreNamed()
     {
         ((Action)(() => new ConvolutionalDecoder(2, 2, [28, 28]))).Should().Throw<ArgumentException>().WithMessage(
