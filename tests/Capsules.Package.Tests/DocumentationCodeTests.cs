@@ -6,7 +6,8 @@ namespace Capsules.Package.Tests;
 /// <summary>Every C# example of every page compiles against the package.</summary>
 /// <remarks>
 /// An example is a whole file where it declares a namespace, else the body of a method. What it takes as given stands before it in the
-/// page, unseen by readers, as the method's parameters: <c>&lt;!-- given: Tensor images --&gt;</c>.
+/// page, unseen by readers, as the method's parameters: <c>&lt;!-- given: Tensor images --&gt;</c>. One that needs more than the package is
+/// compiled by another test, which the page names: <c>&lt;!-- compiled elsewhere: ExtendingTests --&gt;</c>.
 /// </remarks>
 public sealed partial class DocumentationCodeTests(PackedLibrary library)
 {
@@ -18,7 +19,7 @@ public sealed partial class DocumentationCodeTests(PackedLibrary library)
         using F = Capsules.Functional;
         """;
 
-    private sealed record Example(string Page, int Line, string Given, string Code);
+    private sealed record Example(string Page, int Line, string Given, string Elsewhere, string Code);
 
     public static TheoryData<string> Pages => DocumentationTests.Pages;
 
@@ -29,7 +30,7 @@ public sealed partial class DocumentationCodeTests(PackedLibrary library)
         pages.Values.Sum(examples => examples.Count).Should().BeGreaterThan(20);
         var consumer = await Consumer.Create(library, "documentation");
         consumer.SetProgram("System.Console.WriteLine();");
-        foreach (var example in pages.Values.SelectMany(examples => examples).Where(example => !example.Code.Contains("using Capsules.Tests;")))
+        foreach (var example in pages.Values.SelectMany(examples => examples).Where(example => example.Elsewhere.Length == 0))
         {
             var name = $"{Regex.Replace(example.Page, @"\W", "_")}_{example.Line}";
             var namespaces = pages[example.Page].SelectMany(other => Namespace().Matches(other.Code)).Select(match => match.Groups["name"].Value).Distinct();
@@ -37,6 +38,15 @@ public sealed partial class DocumentationCodeTests(PackedLibrary library)
         }
 
         await consumer.Build();
+    }
+
+    [Fact]
+    public void Examples_CompiledElsewhere_NameATestThatExists()
+    {
+        var elsewhere = DocumentationTests.Pages.SelectMany(row => Examples(row.Data)).Where(example => example.Elsewhere.Length > 0).ToList();
+        var tests = Directory.GetFiles(Repository.File("tests"), "*.cs", SearchOption.AllDirectories).Select(Path.GetFileNameWithoutExtension).ToHashSet();
+        elsewhere.Should().NotBeEmpty();
+        elsewhere.Select(example => example.Elsewhere).Should().BeSubsetOf(tests!);
     }
 
     // What is no fenced block would not be compiled.
@@ -56,7 +66,7 @@ public sealed partial class DocumentationCodeTests(PackedLibrary library)
         {
             if (match.Groups["language"].Value == "csharp")
             {
-                yield return new Example(page, text[..match.Index].Count(character => character == '\n') + 1, match.Groups["given"].Value, match.Groups["code"].Value);
+                yield return new Example(page, text[..match.Index].Count(character => character == '\n') + 1, match.Groups["given"].Value, match.Groups["elsewhere"].Value, match.Groups["code"].Value);
             }
         }
     }
@@ -88,7 +98,7 @@ public sealed partial class DocumentationCodeTests(PackedLibrary library)
 
     private static string Text(string page) => File.ReadAllText(Repository.File(page)).ReplaceLineEndings("\n");
 
-    [GeneratedRegex(@"(^<!-- given: (?<given>.*?) -->\n)?^```(?<language>\w*)\n(?<code>.*?)^```$", RegexOptions.Multiline | RegexOptions.Singleline)]
+    [GeneratedRegex(@"(^<!-- (given: (?<given>.*?)|compiled elsewhere: (?<elsewhere>\w+)) -->\n)?^```(?<language>\w*)\n(?<code>.*?)^```$", RegexOptions.Multiline | RegexOptions.Singleline)]
     private static partial Regex Fence();
 
     [GeneratedRegex(@"^using (static )?[\w.]+( = [\w.]+)?;$\n?", RegexOptions.Multiline)]
