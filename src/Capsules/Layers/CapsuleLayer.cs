@@ -167,6 +167,12 @@ public sealed class CapsuleLayer : nn.Module<Tensor, Tensor>
     /// <summary>E, their dimension.</summary>
     public long OutDim { get; }
 
+    /// <summary>The routing.</summary>
+    public Routing Routing => routing;
+
+    /// <summary>Whether the capsules are vectors or pose matrices.</summary>
+    public CapsuleKind Kind => _transform.Kind;
+
     /// <summary>Turns input capsules into output capsules.</summary>
     /// <param name="input">Capsules (B, N, D), of the dtype and on the device of the weight.</param>
     /// <returns>Capsules (B, J, E); for their activations, where the routing gives any, call <see cref="Route"/>.</returns>

@@ -6,7 +6,6 @@ namespace Capsules;
 internal sealed class CapsuleTransform
 {
     private readonly string _owner;
-    private readonly CapsuleKind _kind;
     private readonly long _side;
 
     /// <param name="owner">The layer that speaks in errors.</param>
@@ -17,7 +16,7 @@ internal sealed class CapsuleTransform
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(inDim, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(outDim, 1);
-        (_owner, _kind, _side) = (owner, kind, (long)Math.Round(Math.Sqrt(inDim)));
+        (_owner, Kind, _side) = (owner, kind, (long)Math.Round(Math.Sqrt(inDim)));
         MatrixShape = kind == CapsuleKind.Matrix ? [_side, _side] : [inDim, outDim];
         if (kind == CapsuleKind.Matrix && (_side * _side != inDim || inDim != outDim))
         {
@@ -26,6 +25,8 @@ internal sealed class CapsuleTransform
                 "A pose of 4 x 4 has 16.", nameof(outDim));
         }
     }
+
+    public CapsuleKind Kind { get; }
 
     /// <summary>The shape of one transformation matrix: (D, E), or (P, P).</summary>
     public long[] MatrixShape { get; }
@@ -43,7 +44,7 @@ internal sealed class CapsuleTransform
     }
 
     /// <summary>The votes of capsules (B, N, D) through matrices (G, J, D, E) or (G, J, P, P).</summary>
-    public Votes Votes(Tensor input, Tensor weight, Tensor? mask, SharedParents? parents = null) => _kind == CapsuleKind.Matrix
+    public Votes Votes(Tensor input, Tensor weight, Tensor? mask, SharedParents? parents = null) => Kind == CapsuleKind.Matrix
         ? new MatrixVotes(input, weight, mask) { Parents = parents }
         : new LinearVotes(input, weight, mask) { Parents = parents };
 
@@ -63,7 +64,7 @@ internal sealed class CapsuleTransform
             return null;
         }
 
-        return _kind == CapsuleKind.Vector ? Functional.length(Capsules.Votes.Present(input, mask)) : throw new ArgumentException(
+        return Kind == CapsuleKind.Vector ? Functional.length(Capsules.Votes.Present(input, mask)) : throw new ArgumentException(
             $"{_owner} with {routing.GetName()} needs the activations of its matrix capsules. Call Route(poses, activations: ...).",
             nameof(activations));
     }

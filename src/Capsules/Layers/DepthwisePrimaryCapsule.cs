@@ -100,6 +100,9 @@ public sealed class DepthwisePrimaryCapsule : nn.Module<Tensor, Tensor>
     /// <summary>D, the dimension of a capsule.</summary>
     public long CapsuleDim { get; }
 
+    /// <summary>The stride.</summary>
+    public (long Height, long Width) Stride => _stride;
+
     /// <summary>The shape of the capsules that feature maps of a given size become, for the next layer's sizes.</summary>
     /// <param name="height">H, the input's height.</param>
     /// <param name="width">W, the input's width.</param>

@@ -141,6 +141,21 @@ public sealed class PrimaryCapsule : nn.Module<Tensor, Tensor>
     /// <summary>D, the dimension of a capsule.</summary>
     public long CapsuleDim { get; }
 
+    /// <summary>The stride.</summary>
+    public (long Height, long Width) Stride => _geometry.Stride;
+
+    /// <summary>Zeros on every side.</summary>
+    public (long Height, long Width) Padding => _geometry.Padding;
+
+    /// <summary>The distance between kernel elements.</summary>
+    public (long Height, long Width) Dilation => _geometry.Dilation;
+
+    /// <summary>The factor of the convolution's output before the bias: 1, or 1 / T in the official code's preset.</summary>
+    public double Scale => _scale;
+
+    /// <summary>The module on the convolution's output before squash, or null.</summary>
+    public nn.Module<Tensor, Tensor>? Activation => activation;
+
     /// <summary>How the convolution is computed.</summary>
     public ConvolutionKernel Kernel { get; }
 
