@@ -36,10 +36,13 @@ public sealed class OnnxGraph
     private const long LargestFile = int.MaxValue;
 
     private readonly GraphProto _graph = new() { Name = "network" };
-    private readonly HashSet<string> _outputs = [];
+    private readonly List<OnnxValue> _outputs = [];
     private readonly Dictionary<string, int> _used = [];
     private string _scope = "";
     private long _constantBytes;
+
+    /// <summary>The outputs so far, under the names by which they are read.</summary>
+    public IReadOnlyList<OnnxValue> Outputs => _outputs;
 
     /// <summary>Adds an input of float32 samples.</summary>
     /// <param name="name">Its name, by which the network is fed.</param>
@@ -150,6 +153,7 @@ public sealed class OnnxGraph
         CheckOwner(input, nameof(input));
         var outer = _scope;
         _scope = Unique(module.GetName()) + "/";
+        using var tensors = NewDisposeScope();      // those that weights are brought into ONNX's layout with
         try
         {
             return ModuleExport.Apply(this, module, input);
@@ -170,7 +174,7 @@ public sealed class OnnxGraph
         ArgumentNullException.ThrowIfNull(value);
         CheckOwner(value, nameof(value));
         Take(name);
-        _outputs.Add(name);
+        _outputs.Add(new OnnxValue(this, name, value.Type, [.. value.Shape]));
         var node = new NodeProto { Name = $"{name}/Identity", OpType = "Identity" };      // a node's result keeps its own name
         node.Input.Add(value.Name);
         node.Output.Add(name);

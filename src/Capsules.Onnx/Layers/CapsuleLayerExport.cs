@@ -1,5 +1,3 @@
-using static TorchSharp.torch;
-
 namespace Capsules.Onnx;
 
 /// <summary><see cref="CapsuleLayer"/>: votes, then the routing's iterations one after another.</summary>
@@ -13,7 +11,6 @@ internal static class CapsuleLayerExport
             throw ModuleExport.Unsupported(layer, "CapsuleLayer with matrix capsules");
         }
 
-        using var scope = NewDisposeScope();
         var bias = layer.get_parameter("bias") is { } given ? graph.Constant("bias", given) : null;
         var logits = layer.get_parameter("logits") is { } learned ? graph.Constant("logits", learned.detach().t().unsqueeze(0)) : null;
         return RoutingExport.Apply(layer, Votes(graph, layer, input), bias, logits);

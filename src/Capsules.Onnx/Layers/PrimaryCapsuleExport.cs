@@ -27,7 +27,7 @@ internal static class PrimaryCapsuleExport
     // The scale comes before the bias, so that it can be the weight's.
     private static Tensor Scaled(PrimaryCapsule layer)
     {
-        using var scale = ((Scalar)layer.Scale);
+        using Scalar scale = layer.Scale;
         return layer.get_parameter("weight")!.detach().mul(scale);
     }
 

@@ -33,8 +33,7 @@ internal static class TorchExport
             return graph.Node("Gemm", [input, graph.Constant("weight", layer.weight!), bias], shape, new OnnxAttribute("transB", 1));
         }
 
-        using var transposed = layer.weight!.detach().t();
-        var product = graph.Node("MatMul", [input, graph.Constant("weight", transposed)], shape);
+        var product = graph.Node("MatMul", [input, graph.Constant("weight", layer.weight!.detach().t())], shape);
         return bias is null ? product : graph.Plus(product, bias);
     }
 
@@ -106,9 +105,6 @@ internal static class TorchExport
     // TorchSharp keeps one number for both sides where one was given.
     private static long[] Pair(long[] sizes) => sizes.Length == 1 ? [sizes[0], sizes[0]] : sizes;
 
-    private static (OnnxValue Scale, OnnxValue Offset) Affine(OnnxGraph graph, Parameter? weight, Parameter? bias, long channels)
-    {
-        using var scope = torch.NewDisposeScope();
-        return (graph.Constant("weight", weight ?? torch.ones(channels)), graph.Constant("bias", bias ?? torch.zeros(channels)));
-    }
+    private static (OnnxValue Scale, OnnxValue Offset) Affine(OnnxGraph graph, Parameter? weight, Parameter? bias, long channels) =>
+        (graph.Constant("weight", weight ?? torch.ones(channels)), graph.Constant("bias", bias ?? torch.zeros(channels)));
 }

@@ -1,5 +1,3 @@
-using static TorchSharp.torch;
-
 namespace Capsules.Onnx;
 
 /// <summary>Which routings are written, and how; see their own classes for the equations.</summary>
@@ -36,7 +34,6 @@ internal static class RoutingExport
 
     private static OnnxValue Route(SelfAttentionRouting routing, OnnxVotes votes, OnnxValue? bias, OnnxValue? logits)
     {
-        using var scope = NewDisposeScope();
         var graph = votes.Graph;
         var agreement = graph.Times(votes.Agreement(votes.Sum()), 1 / Math.Sqrt(votes.OutDim));
         var c = graph.Softmax(logits is null ? agreement : graph.Plus(agreement, logits), 1);

@@ -22,6 +22,7 @@ internal static class CommandLine
             MistakesCommand.Create(),
             AttackCommand.Create(),
             ImportCommand.Create(),
+            ExportCommand.Create(),
             DatasetsCommand.Create(),
             InfoCommand.Create(),
             verbose,

@@ -1,3 +1,4 @@
+using Capsules.Onnx;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -51,6 +52,9 @@ internal sealed class CapsNet : ClassCapsules
         var (capsules, height, width) = PrimaryCapsules(images);
         return new RoutingView(digits.Route(capsules, coupling: true), F.length(capsules), height, width).MoveToOuterDisposeScope();
     }
+
+    protected override OnnxValue ExportCapsules(OnnxGraph graph, OnnxValue images) =>
+        graph.Apply(digits, graph.Apply(primary, graph.Relu(graph.Apply(conv1, images))));
 
     // With the size of their grid.
     private (Tensor Capsules, long Height, long Width) PrimaryCapsules(Tensor images)

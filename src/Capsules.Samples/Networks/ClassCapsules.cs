@@ -1,3 +1,4 @@
+using Capsules.Onnx;
 using static TorchSharp.torch;
 using F = Capsules.Functional;
 
@@ -22,6 +23,13 @@ internal abstract class ClassCapsules(string name, Preset preset = Preset.Paper)
 
     /// <summary>Routes images (B, C, H, W) and keeps what the routing decided.</summary>
     public abstract RoutingView Route(Tensor images);
+
+    /// <inheritdoc/>
+    /// <remarks>Outputs: capsules (B, J, E), lengths (B, J) and, with a decoder, reconstruction (B, C, H, W).</remarks>
+    public sealed override void Export(OnnxGraph graph, OnnxValue images) => graph.CapsuleOutputs(ExportCapsules(graph, images), decoder);
+
+    /// <summary>What <see cref="ImageNetwork.forward"/> computes, for ONNX: the class capsules (B, J, E).</summary>
+    protected abstract OnnxValue ExportCapsules(OnnxGraph graph, OnnxValue images);
 
     public override Tensor Loss(Tensor capsules, Tensor labels)
     {

@@ -1,3 +1,4 @@
+using Capsules.Onnx;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -45,6 +46,15 @@ internal sealed class ConvolutionalBaseline : ImageNetwork
     public override Tensor Scores(Tensor logits) => logits.alias();
 
     public override Tensor Probabilities(Tensor logits) => logits.softmax(1);
+
+    /// <inheritdoc/>
+    /// <remarks>Outputs: logits (B, J) and probabilities (B, J).</remarks>
+    public override void Export(OnnxGraph graph, OnnxValue images)
+    {
+        var logits = graph.Apply(classifier, graph.Flatten(graph.Apply(convolutions, images)));
+        graph.Output("logits", logits);
+        graph.Output("probabilities", graph.Softmax(logits, 1));
+    }
 
     /// <inheritdoc/>
     /// <remarks>Of several objects each class is a yes or no of its own: binary cross-entropy, summed over classes.</remarks>

@@ -1,3 +1,4 @@
+using Capsules.Onnx;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -65,6 +66,9 @@ internal sealed class EfficientCapsNet : ClassCapsules
         var capsules = primary.call(features.call(images));
         return new RoutingView(digits.Route(capsules, coupling: true), F.length(capsules), 1, 1).MoveToOuterDisposeScope();      // all at one position
     }
+
+    protected override OnnxValue ExportCapsules(OnnxGraph graph, OnnxValue images) =>
+        graph.Apply(digits, graph.Apply(primary, graph.Apply(features, images)));
 
     // Convolution, activation, normalisation, in this order; slopes, momenta and eps are Keras's defaults.
     private static nn.Module<Tensor, Tensor>[] Block(long channels, long outChannels, long kernel, long stride, bool isSmallNorb)

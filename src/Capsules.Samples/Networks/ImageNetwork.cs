@@ -1,3 +1,4 @@
+using Capsules.Onnx;
 using static TorchSharp.torch;
 
 namespace Capsules.Samples;
@@ -42,6 +43,13 @@ internal abstract class ImageNetwork(string name) : nn.Module<Tensor, Tensor>(na
     /// </summary>
     public virtual Tensor Reconstruct(Tensor output, Tensor? labels = null) =>
         throw new InvalidOperationException($"This {GetName()} was assembled without a decoder.");
+
+    /// <summary>Writes what it computes in inference down for ONNX, outputs included.</summary>
+    /// <param name="graph">The graph.</param>
+    /// <param name="images">Images (B, C, H, W) in [0, 1].</param>
+    /// <exception cref="NotSupportedException">It cannot be exported.</exception>
+    public virtual void Export(OnnxGraph graph, OnnxValue images) => throw new NotSupportedException(
+        $"{GetName()} cannot be exported to ONNX: exported are networks of vector capsules with dynamic or self-attention routing, and the convolutional baseline.");
 
     /// <summary>Labels (B, K) as the presence (B, J) of each class, 1 or 0.</summary>
     protected static Tensor Presence(Tensor labels, long classes)

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Capsules.Onnx;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -129,11 +130,14 @@ internal sealed class StageClock
 }
 
 /// <summary>The end of a stage in a place that takes a module.</summary>
-internal sealed class StageEnd(string stage) : nn.Module<Tensor, Tensor>(nameof(StageEnd))
+internal sealed class StageEnd(string stage) : nn.Module<Tensor, Tensor>(nameof(StageEnd)), IOnnxModule
 {
     public override Tensor forward(Tensor input)
     {
         var marked = StageClock.End(stage, input);
         return ReferenceEquals(marked, input) ? input.alias() : marked;      // the caller's scope holds the input already
     }
+
+    /// <summary>Nothing: it computes nothing.</summary>
+    public OnnxValue Export(OnnxGraph graph, OnnxValue input) => input;
 }

@@ -1,0 +1,92 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using Capsules.Onnx;
+using Spectre.Console;
+using static TorchSharp.torch;
+
+namespace Capsules.Samples;
+
+/// <summary><c>export</c>: a run's network as a file for other programs.</summary>
+internal static class ExportCommand
+{
+    private const string Onnx = "onnx", SafetensorsFormat = "safetensors";
+
+    public static Command Create()
+    {
+        var run = new Argument<string>("run") { Description = "A run folder, of which the best checkpoint is taken, or a checkpoint file." };
+        var format = CommonOptions.Among(new Option<string>("--format")
+        {
+            Description = $"{Onnx}: the whole network, for ONNX Runtime and others; {SafetensorsFormat}: its weights alone, for this library.",
+            DefaultValueFactory = _ => Onnx,
+        }, Onnx, SafetensorsFormat);
+        var output = new Option<string?>("--output") { Description = "The file. [default: network.onnx or network.safetensors in the run folder]" };
+        var command = new Command("export", "Write a trained network to a file that other programs read.") { run, format, output };
+        command.SetBackgroundAction((result, _) =>
+        {
+            Session.Open("cpu", threads: 0);
+            var path = RunFolder.BestIn(result.GetValue(run)!);
+            var (checkpoint, network, _) = Checkpoint.Load(path, CPU);
+            using (network)
+            {
+                var kind = result.GetValue(format)!;
+                var file = result.GetValue(output) ?? Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, $"network.{kind}");
+                Write(AnsiConsole.Console, checkpoint, network, kind, Path.GetFullPath(file));
+            }
+
+            return Task.FromResult(0);
+        });
+        return command;
+    }
+
+    private static void Write(IAnsiConsole console, Checkpoint checkpoint, ImageNetwork network, string format, string file)
+    {
+        network.eval();
+        try
+        {
+            var content = format == Onnx ? WriteOnnx(checkpoint, network, file) : WriteWeights(checkpoint, network, file);
+            console.Say($"{file}: {Size(new FileInfo(file).Length)}, {content}");
+        }
+        catch (NotSupportedException failure)
+        {
+            throw new UserException($"{failure.Message} Its weights alone can be written with --format {SafetensorsFormat}.", failure);
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            throw new UserException($"{file} cannot be written: {failure.Message} Give another file with --output.", failure);
+        }
+
+        if (format == Onnx && checkpoint.Options.Precision != Precision.Float32)
+        {
+            console.Say($"The network was trained with --precision {checkpoint.Options.Precision.ToString().ToLowerInvariant()}; the file computes in float32.");
+        }
+    }
+
+    private static string WriteOnnx(Checkpoint checkpoint, ImageNetwork network, string file)
+    {
+        var graph = new OnnxGraph();
+        var image = checkpoint.Dataset.Image;
+        var images = graph.Input("images", image.Channels, image.Height, image.Width);
+        network.Export(graph, images);
+        graph.Save(file, Metadata(checkpoint));
+        return $"ONNX opset {OnnxGraph.Opset}, float32: {images} in [0, 1] -> {string.Join(", ", graph.Outputs)}. It has not been run; docs/onnx.md shows how to.";
+    }
+
+    private static string WriteWeights(Checkpoint checkpoint, ImageNetwork network, string file)
+    {
+        Weights.Save(network, file, Metadata(checkpoint));
+        return $"safetensors: {network.state_dict().Count} tensors.";
+    }
+
+    private static Dictionary<string, string> Metadata(Checkpoint checkpoint) => new()
+    {
+        [OnnxExport.ClassNames] = JsonSerializer.Serialize(checkpoint.Dataset.ClassNames),
+        ["model"] = checkpoint.Options.Model,
+        ["dataset"] = checkpoint.Dataset.Name,
+        ["epochs"] = checkpoint.State.History.Count.ToString(CultureInfo.InvariantCulture),
+    };
+
+    private static string Size(long bytes) => bytes < 1_000_000
+        ? string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e3:f0} kB")
+        : string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e6:f1} MB");
+}

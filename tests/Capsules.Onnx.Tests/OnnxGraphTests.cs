@@ -1,0 +1,111 @@
+using System.Text.Json;
+using static TorchSharp.torch;
+
+namespace Capsules.Onnx.Tests;
+
+public sealed class OnnxGraphTests
+{
+    [Fact]
+    public void Save_InOneCall_GivesTheDocumentedFile()
+    {
+        using var folder = new TemporaryFolder();
+        using var network = new SmallNetwork();
+        var path = folder.PathOf("network.onnx");
+        OnnxExport.Save(path, [1, 12, 12], network.Modules, network.Decoder, ["none", "odd", "even"]);
+        using var run = new OnnxRun(File.ReadAllBytes(path));
+        run.Session.InputNames.Should().Equal("images");
+        run.Session.OutputNames.Should().Equal("capsules", "lengths", "reconstruction");
+        run.Session.InputMetadata["images"].Dimensions.Should().Equal(-1, 1, 12, 12);
+        run.Session.InputMetadata["images"].SymbolicDimensions[0].Should().Be("batch");
+        run.Session.OutputMetadata["reconstruction"].Dimensions.Should().Equal(-1, 1, 12, 12);
+        run.Session.ModelMetadata.ProducerName.Should().Be("Capsules");
+        JsonSerializer.Deserialize<string[]>(run.Session.ModelMetadata.CustomMetadataMap["class_names"]).Should().Equal("none", "odd", "even");
+
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        var images = rand(3, 1, 12, 12);
+        var results = run.Run(images);
+        var capsules = network.Modules.Aggregate(images, (x, module) => module.call(x));
+        Agreement.ShouldAgree(results["capsules"], capsules);
+        Agreement.ShouldAgree(results["lengths"], Functional.length(capsules));
+        Agreement.ShouldAgree(results["reconstruction"], network.Decoder.call(capsules));
+        Directory.GetFiles(folder.Path).Should().Equal(path);
+    }
+
+    [Fact]
+    public void Save_ThatCannotBe_LeavesTheOldFile()
+    {
+        using var folder = new TemporaryFolder();
+        var path = folder.PathOf("network.onnx");
+        File.WriteAllText(path, "old");
+        var graph = new OnnxGraph();
+        graph.Invoking(g => g.Save(path)).Should().Throw<InvalidOperationException>()
+            .WithMessage("The graph has no output, so it would compute nothing. Name one with Output.");
+        File.ReadAllText(path).Should().Be("old");
+        graph.Output("y", graph.Input("x", 1));
+        graph.Invoking(g => g.Save(folder.PathOf("missing/network.onnx"))).Should().Throw<IOException>();
+        graph.Save(path);
+        File.ReadAllBytes(path).Should().Equal(graph.ToArray());
+        Directory.GetFiles(folder.Path).Should().Equal(path);
+    }
+
+    [Fact]
+    public void Save_NamesProducerVersionsAndMetadata()
+    {
+        var graph = new OnnxGraph();
+        graph.Output("y", graph.Input("x", 1));
+        var model = Schema.ModelProto.Parser.ParseFrom(graph.ToArray(new Dictionary<string, string> { ["made"] = "here" }));
+        model.IrVersion.Should().Be(8);
+        model.OpsetImport.Single().Version.Should().Be(17);
+        (model.ProducerName, model.ProducerVersion).Should().Be(("Capsules", typeof(OnnxGraph).Assembly.GetName().Version!.ToString(3)));
+        model.MetadataProps.Select(entry => (entry.Key, entry.Value)).Should().Equal(("made", "here"));
+    }
+
+    [Fact]
+    public void Names_TakenTwice_AreRefusedOrNumbered()
+    {
+        var graph = new OnnxGraph();
+        var x = graph.Input("x", 2);
+        graph.Invoking(g => g.Input("x", 2)).Should().Throw<ArgumentException>().WithMessage("The graph has a value 'x' already. *");
+        graph.Invoking(g => g.Output("x", x)).Should().Throw<ArgumentException>().WithMessage("The graph has a value 'x' already. *");
+        OnnxValue[] nodes = [graph.Relu(x), graph.Relu(x), graph.Relu(x)];
+        nodes.Select(node => node.Name).Should().Equal("Relu", "Relu_2", "Relu_3");
+        var other = new OnnxGraph();
+        other.Invoking(g => g.Relu(x)).Should().Throw<ArgumentException>().WithMessage("x is a value of another graph. *");
+        graph.Invoking(g => g.Input("z", 0)).Should().Throw<ArgumentOutOfRangeException>();
+    }
+
+    [Fact]
+    public void Operations_ShapesThatDoNotFit_AreRefused()
+    {
+        var graph = new OnnxGraph();
+        var x = graph.Input("x", 2, 3);
+        var y = graph.Input("y", 4);
+        graph.Invoking(g => g.Plus(x, y)).Should().Throw<ArgumentException>().WithMessage("Add cannot match the shapes (B, 2, 3) and (B, 4).*");
+        graph.Invoking(g => g.Reshape(x, OnnxGraph.Batch, 7)).Should().Throw<ArgumentException>().WithMessage("A value (B, 2, 3) cannot be reshaped to (B, 7).*");
+        graph.Invoking(g => g.Softmax(x, 3)).Should().Throw<ArgumentOutOfRangeException>();
+        using var numbers = zeros(2, dtype: ScalarType.Int32);
+        graph.Invoking(g => g.Constant("numbers", numbers)).Should().Throw<ArgumentException>().WithMessage("A constant may be floating-point, Int64 or Bool, but is Int32. *");
+    }
+
+    [Fact]
+    public void Export_Repeated_LeavesNoTensors()
+    {
+        using var network = new SmallNetwork();
+        Export();
+        var (total, scoped) = (Tensor.TotalCount, DisposeScopeManager.Statistics.ThreadTotalLiveCount);
+        for (var i = 0; i < 5; i++)
+        {
+            Export();
+        }
+
+        DisposeScopeManager.Statistics.ThreadTotalLiveCount.Should().Be(scoped);
+        Tensor.TotalCount.Should().BeLessThanOrEqualTo(total);
+
+        void Export()
+        {
+            var graph = new OnnxGraph();
+            graph.CapsuleOutputs(network.Modules.Aggregate(graph.Input("images", 1, 12, 12), (x, module) => graph.Apply(module, x)), network.Decoder);
+        }
+    }
+}
