@@ -15,6 +15,6 @@ internal static class ExplainCommand
                 var image = inspection.Find(result.GetValue(index), result.GetValue(digit));
                 inspection.Write($"explain-{image}.png", ExplanationPicture.Of(inspection, image));
             },
-            [digit, index]);
+            [digit, index]).Refusing(digit, with: index);
     }
 }

@@ -9,16 +9,20 @@ internal static class QuickStart
     /// <summary>280 steps, with a learning rate that falls to a tenth on the way: the most accuracy for the time.</summary>
     public static readonly TrainingOptions Options = new() { Epochs = 1, ImagesPerEpoch = 28_000, Decay = 0.1, Validation = 0 };
 
+    /// <summary>Gives the root command its options and its work. The commands are there already.</summary>
     public static void AddTo(RootCommand root)
     {
         var data = CommonOptions.Data();
         var device = CommonOptions.Device();
         var threads = CommonOptions.Threads();
         var output = CommonOptions.Output();
-        foreach (var option in (Option[])[data, device, threads, output])
+        Option[] options = [data, device, threads, output];
+        foreach (var option in options)
         {
             root.Options.Add(option);
         }
+
+        root.RefuseBeforeCommands(options);
 
         root.SetBackgroundAction((result, cancellation) => RunAsync(AnsiConsole.Console, Options, result.GetValue(data), result.GetValue(output)!,
             result.GetValue(device)!, result.GetValue(threads), cancellation));

@@ -47,7 +47,10 @@ internal static class ReconstructCommand
                 }
             },
             [wrongMasks, index, count, images],
-            takesPairs: true);
+            takesPairs: true)
+            .Refusing(images, with: wrongMasks)
+            .Refusing(images, with: index)
+            .Refusing(count, with: index);
     }
 
     // Images of two objects: figure 5.

@@ -16,6 +16,6 @@ internal static class SweepCommand
                 var image = inspection.Find(result.GetValue(index), result.GetValue(digit));
                 inspection.Write($"sweep-{image}.png", SweepPicture.Of(inspection, image));
             },
-            [digit, index]);
+            [digit, index]).Refusing(digit, with: index);
     }
 }

@@ -45,6 +45,11 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("train --dataset folder", "--dataset folder needs --data with the folder of images.")]
     [InlineData("datasets --sheet a.png", "--sheet needs a dataset to look at: datasets mnist --sheet ...")]
     [InlineData("evaluate run --images 0", "--images must be at least 1, but is 0.")]
+    [InlineData("--threads 2 train --dataset nowhere", "--threads means nothing before train. Put it after train.")]
+    [InlineData("--output runs info", "--output means nothing before info. Leave it out.")]
+    [InlineData("--epochs 3 train", "Unrecognized command or argument '--epochs'.")]
+    [InlineData("train --dataset builtin --augmentation none --shift 1", "--shift means nothing with --augmentation none. Leave it out, ")]
+    [InlineData("train --model cnn --reconstruction-weight 1", "--reconstruction-weight means nothing to --model cnn. Leave it out.")]
     [InlineData("tarin", "Unrecognized command or argument 'tarin'.")]
     public async Task CommandLine_ImpossibleValue_IsOneMessageAndExitCodeOne(string line, string message)
     {

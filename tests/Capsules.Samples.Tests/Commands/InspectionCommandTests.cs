@@ -16,6 +16,12 @@ public sealed class InspectionCommandTests(SavedRun saved) : IClassFixture<Saved
     [InlineData("mistakes --count many", "--count must be between 1 and 100, but is many.")]
     [InlineData("attack --epsilon 0.1,big", "--epsilon must be numbers above 0 and at most 1, separated by commas, but is 0.1,big.")]
     [InlineData("attack --epsilon 0", "--epsilon must be numbers above 0 and at most 1, separated by commas, but is 0.")]
+    [InlineData("sweep --index 3 --digit 5", "--digit means nothing with --index. Leave it out.")]
+    [InlineData("explain --class 5 --index 3", "--digit means nothing with --index. Leave it out.")]
+    [InlineData("reconstruct --wrong-masks --images 20", "--images means nothing with --wrong-masks. Leave it out.")]
+    [InlineData("reconstruct --index 3 --images 20", "--images means nothing with --index. Leave it out.")]
+    [InlineData("reconstruct --index 3 --count 2", "--count means nothing with --index. Leave it out.")]
+    [InlineData("reconstruct --wrong-masks --index 3 --count 2", "--count means nothing with --index. Leave it out.")]
     [InlineData("attack --method cw", "--method must be fgsm or pgd, but is cw.")]
     public async Task Command_ImpossibleOption_IsOneMessageAndExitCodeOne(string line, string message)
     {
