@@ -108,6 +108,7 @@ internal sealed class Trainer : IDisposable
         _folder.WriteConfig(RunConfig.Of(_options, _dataset, _device));
         _folder.WriteMetrics(_state.History, _options.Select.Images());      // a kill may have come between checkpoint and metrics
         Events?.Open(StepsDone, _state.History.Count);
+        NotePlace();
         while (_state.History.Count < _options.Epochs)
         {
             if (_options.EarlyStop > 0 && _state.History.Count - _state.BestEpoch >= _options.EarlyStop)
@@ -131,6 +132,25 @@ internal sealed class Trainer : IDisposable
         _optimizer.Dispose();
         _reconstructionLoss.Dispose();
         Network.Dispose();
+    }
+
+    // Sums are taken in another order by another number of threads, or by another device.
+    private void NotePlace()
+    {
+        var (before, now) = (_state.ComputedOn, ComputeDevice.Describe(_device));
+        if (_state.History.Count >= _options.Epochs)
+        {
+            return;      // nothing is left to compute
+        }
+
+        if (before is not null && before != now)
+        {
+            _display.Line(
+                $"The run was computed on {before} and goes on with {now}: its numbers may differ in the last bits " +
+                "from those of a run without the change.");
+        }
+
+        _state.ComputedOn = now;
     }
 
     private void TrainEpoch(int epoch, Action<long, string> report, CancellationToken cancellation)

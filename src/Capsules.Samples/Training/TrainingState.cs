@@ -27,6 +27,9 @@ internal sealed record TrainingState
     /// <summary>The epoch with the best validation accuracy so far (the latest, where none is held out); 0 before the first.</summary>
     public int BestEpoch { get; set; }
 
+    /// <summary>Where it was last computed, as "cpu, 2 threads"; null before the first step, and from checkpoints that do not say.</summary>
+    public string? ComputedOn { get; set; }
+
     /// <summary>Closes the epoch under way and gives its result, which joins the history.</summary>
     public EpochResult CloseEpoch(Evaluation? validation, double learningRate)
     {

@@ -81,6 +81,39 @@ public class TrainerResumeTests
         Weights(again).Should().Equal(Weights(whole));
     }
 
+    [Theory]
+    [InlineData(2, 2, true)]
+    [InlineData(2, 1, false)]
+    [InlineData(1, 2, false)]
+    public void Trainer_ResumedWithAnotherNumberOfThreads_SaysThatNumbersMayDiffer(int threads, int epochs, bool isWarned)
+    {
+        using var folders = new TemporaryFolder();
+        using var dataset = Small();
+        var folder = RunFolder.Create(folders.Path, "threads");
+        var before = get_num_threads();
+        try
+        {
+            set_num_threads(1);
+            using (var first = Trainer.Start((Tiny with { Epochs = 1 }).Resolve(), dataset, CPU, folder, Silent))
+            {
+                first.Run(TestContext.Current.CancellationToken);
+            }
+
+            set_num_threads(threads);
+            var output = new TestOutput();
+            using var resumed = Trainer.Resume(folder, new RunEnd(epochs), dataset, CPU, new TrainingDisplay(output.Console));
+            resumed.Run(TestContext.Current.CancellationToken);
+            output.Text.Contains(
+                "The run was computed on cpu, 1 threads and goes on with cpu, 2 threads: its numbers may differ in the last bits", StringComparison.Ordinal)
+                .Should().Be(isWarned, "a warning belongs to a change that steps follow");
+            output.Text.Contains("last bits", StringComparison.Ordinal).Should().Be(isWarned);
+        }
+        finally
+        {
+            set_num_threads(before);
+        }
+    }
+
     // Dropout and running statistics too go on as if nothing had happened.
     [Theory]
     [InlineData("cnn", 7)]
