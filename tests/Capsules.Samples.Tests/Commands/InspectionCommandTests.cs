@@ -81,6 +81,28 @@ public sealed class InspectionCommandTests(SavedRun saved) : IClassFixture<Saved
     }
 
     [Fact]
+    public async Task Attack_OfTheConvolutionalBaseline_MeasuresAccuracyAndSaysThatNothingIsDetected()
+    {
+        using var folder = new TemporaryFolder();
+        TestRun.Save(folder.Path, "cnn");
+        foreach (var (method, line) in ((string, string)[])[("fgsm", "--loss score"), ("pgd", "--loss training --steps 2")])
+        {
+            var (code, output, error) = await TestRun.CommandLine(
+                ["attack", folder.Path, "--method", method, .. line.Split(' '), "--epsilon", "0.3", "--images", "4", "--data", folder.Path]);
+            error.Should().BeEmpty();
+            code.Should().Be(0);
+            output.Should().Contain("accuracy").And.Contain("fooled").And.Contain("of 4").And.NotContain("ROC AUC").And.NotContain("undetected");
+            output.Should().Contain("This network has no decoder, so nothing is detected by reconstruction.");
+            var rows = await File.ReadAllLinesAsync(folder.PathOf($"attack-{method}.csv"), TestContext.Current.CancellationToken);
+            rows.Should().HaveCount(3);
+            rows.Skip(1).Should().AllSatisfy(row => row.Should().StartWith($"cnn,{method},").And.EndWith(",,,", "the columns of detection are empty"));
+            rows[2].Should().Contain(",0.3,4,");
+            using var picture = SKBitmap.Decode(folder.PathOf($"attack-{method}.png"));
+            picture.Should().NotBeNull();
+        }
+    }
+
+    [Fact]
     public async Task Predict_FileAndStandardInput_GiveTheSameAsJson()
     {
         using var folder = new TemporaryFolder();

@@ -24,10 +24,10 @@ internal static class TestRun
     /// Saves such a run into a folder, as train does, and its images beside it as MNIST's files: opening the built-in digits, of which
     /// there are many thousands, would take each command a second.
     /// </summary>
-    public static void Save(string folder)
+    public static void Save(string folder, string model = "efficient")
     {
-        using var inspection = Inspect(folder);
-        using var optimizer = optim.Adam(inspection.Network.parameters());
+        using var inspection = Inspect(folder, model: model, reconstruction: NetworkCatalog.Get(model).Recipe.ReconstructionWeight > 0 ? 1 : 0);
+        using var optimizer = optim.SGD(inspection.Network.parameters(), 0.1);      // it has no state, which none of the tests read
         var checkpoint = inspection.Checkpoint with { Dataset = inspection.Checkpoint.Dataset with { Name = Mnist.Name } };
         checkpoint.Save(Path.Combine(folder, "last.ckpt"), inspection.Network, optimizer);
         SmallDigits.WriteMnist(folder, inspection.Dataset);
