@@ -39,6 +39,11 @@ internal static class CommonOptions
 
     public static Option<bool> Grey() => new("--grey") { Description = $"Turn colour images to grey ({NamesOf(kind => kind.TakesGrey)})." };
 
+    public static Option<int?> Crop() => Valid(new Option<int?>("--crop")
+    {
+        Description = "Take windows of so many pixels a side: of images to train on another one in each epoch, of those to test on the middle one.",
+    }, size => size is >= 1 and <= 1024, "between 1 and 1024");
+
     private static string NamesOf(Func<DatasetKind, bool> which) => string.Join(", ", DatasetCatalog.All.Where(which).Select(kind => kind.Name));
 
     public static Option<string> Device() => Among(new Option<string>("--device")

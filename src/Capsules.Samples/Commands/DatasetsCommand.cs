@@ -17,19 +17,19 @@ internal static class DatasetsCommand
         {
             Description = "With a dataset: write a picture of its first images to this PNG file.",
         };
-        var (data, imageSize, grey) = (CommonOptions.Data(), CommonOptions.ImageSize(), CommonOptions.Grey());
+        var (data, imageSize, grey, crop) = (CommonOptions.Data(), CommonOptions.ImageSize(), CommonOptions.Grey(), CommonOptions.Crop());
         var command = new Command("datasets", "List the datasets: what they are, whose, and whether they are on this machine; or look at one.")
         {
-            name, sheet, data, imageSize, grey,
+            name, sheet, data, imageSize, grey, crop,
         };
         command.SetBackgroundAction(async (result, cancellation) =>
         {
             if (result.GetValue(name) is { } chosen)
             {
-                var options = new DatasetOptions(result.GetValue(imageSize), result.GetValue(grey));
+                var options = new DatasetOptions(result.GetValue(imageSize), result.GetValue(grey), result.GetValue(crop));
                 await ShowAsync(AnsiConsole.Console, chosen, result.GetValue(data), options, result.GetValue(sheet), cancellation);
             }
-            else if (((Option[])[sheet, imageSize, grey]).FirstOrDefault(result.IsGiven) is { } useless)
+            else if (((Option[])[sheet, imageSize, grey, crop]).FirstOrDefault(result.IsGiven) is { } useless)
             {
                 throw new UserException($"{useless.Name} needs a dataset to look at: datasets mnist {useless.Name} ...");
             }

@@ -66,7 +66,7 @@ internal static class SeedRuns
         }
 
         using var dataset = await TrainingRun.OpenAsync(
-            console, plan.Options.Dataset, machine.Data, new DatasetOptions(plan.Options.ImageSize, plan.Options.Grey), cancellation);
+            console, plan.Options.Dataset, machine.Data, plan.Options.DatasetOptions, cancellation);
         plan.Options.Check(dataset);
         plan.Write(folder.FullPath);
         return Train(console, plan, folder, dataset, place, machine, cancellation);

@@ -30,7 +30,7 @@ internal static class TrainingRun
         IAnsiConsole console, TrainingOptions options, torch.Device device, MachineSettings machine, string precision, CancellationToken cancellation)
     {
         options = options.Resolve() with { Precision = PrecisionChoice.Resolve(precision, device, console) };
-        var dataset = await OpenAsync(console, options.Dataset, machine.Data, new DatasetOptions(options.ImageSize, options.Grey), cancellation);
+        var dataset = await OpenAsync(console, options.Dataset, machine.Data, options.DatasetOptions, cancellation);
         try
         {
             options.Check(dataset);

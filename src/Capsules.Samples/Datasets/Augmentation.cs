@@ -11,6 +11,9 @@ internal enum Augmentation
     /// <summary>Rotation, shift, squish and erasure, as Efficient-CapsNet is trained.</summary>
     Efficient,
 
+    /// <summary>Brightness and contrast, as the 2017 paper's code does with smallNORB and CIFAR-10.</summary>
+    Light,
+
     /// <summary>Nothing.</summary>
     None,
 }
@@ -23,6 +26,7 @@ internal static class Augmentations
     {
         Augmentation.Shift => ShiftAugmentation.Shift(images, options.MaxShift, seed),
         Augmentation.Efficient => EfficientAugmentation.Apply(images, seed),
+        Augmentation.Light => LightAugmentation.Apply(images, seed),
         _ => images.alias(),
     };
 }

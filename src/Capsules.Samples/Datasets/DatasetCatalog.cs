@@ -77,7 +77,7 @@ internal sealed class DatasetCatalog(
         {
             notice($"No MNIST: {failure.Message}.");
             notice(FallbackNotice);
-            return BuiltInDigits.Create();
+            return Cropped(BuiltInDigits.Create(), options);
         }
         catch (DownloadException failure)
         {
@@ -86,8 +86,11 @@ internal sealed class DatasetCatalog(
                 $"{set.Title} was not found and could not be downloaded: {failure.Message}. {HowToGetIt(set, "put it into a folder")}");
         }
 
-        return kind.Open(new DatasetSource(found, folders.Given, options, notice));
+        return Cropped(kind.Open(new DatasetSource(found, folders.Given, options, notice)), options);
     }
+
+    private static ImageDataset Cropped(ImageDataset dataset, DatasetOptions options) =>
+        options.Crop is { } size ? CroppedSplit.Of(dataset, size) : dataset;
 
     private void CheckOptions(DatasetKind kind, DatasetOptions options)
     {

@@ -46,4 +46,5 @@ internal sealed record DatasetSource(IReadOnlyList<DatasetFolder> Folders, strin
 /// <summary>What can be chosen of a dataset beside its name.</summary>
 /// <param name="ImageSize">Images are scaled to so many pixels a side; null for their own size.</param>
 /// <param name="Grey">Colour images are turned to grey.</param>
-internal sealed record DatasetOptions(int? ImageSize = null, bool Grey = false);
+/// <param name="Crop">Windows of so many pixels a side are taken of the images; null for whole ones.</param>
+internal sealed record DatasetOptions(int? ImageSize = null, bool Grey = false, int? Crop = null);

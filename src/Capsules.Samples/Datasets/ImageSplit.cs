@@ -33,6 +33,9 @@ internal record ImageSplit(Tensor Images, Tensor Labels) : IDisposable
     /// <exception cref="UserException">No images can be made of so few.</exception>
     public virtual ImageSplit DrawnFrom(long[] stored) => this;
 
+    /// <summary>The same images as they are shown to test on. Owns nothing.</summary>
+    public virtual ImageSplit AsTested => this;
+
     /// <summary>The images at some addresses, uint8, in the caller's scope.</summary>
     public virtual ImageBatch Take(ReadOnlySpan<long> addresses)
     {

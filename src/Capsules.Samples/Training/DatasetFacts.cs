@@ -7,14 +7,22 @@ namespace Capsules.Samples;
 /// <param name="Fingerprint">The checksum of its images and labels.</param>
 internal sealed record DatasetFacts(string Name, ImageShape Image, IReadOnlyList<string> ClassNames, string Fingerprint)
 {
-    public static DatasetFacts Of(ImageDataset dataset) => new(dataset.Name, dataset.Train.Shape, dataset.ClassNames, dataset.Fingerprint);
+    /// <summary>The size of the images of which windows were taken; null for whole images.</summary>
+    public ImageShape? CroppedFrom { get; init; }
+
+    public static DatasetFacts Of(ImageDataset dataset) => new(dataset.Name, dataset.Train.Shape, dataset.ClassNames, dataset.Fingerprint)
+    {
+        CroppedFrom = dataset.Train is CroppedSplit cropped ? cropped.Whole : null,
+    };
 
     /// <summary>How a dataset is to be opened so that its images are of this kind, where it can give others.</summary>
     /// <exception cref="UserException">There is no dataset of that name.</exception>
     public DatasetOptions OptionsFor(string dataset)
     {
         var kind = DatasetCatalog.Get(dataset);
-        return new DatasetOptions(kind.TakesImageSize && Image.Height == Image.Width ? (int)Image.Height : null, kind.TakesGrey && Image.Channels == 1);
+        var whole = CroppedFrom ?? Image;
+        var size = kind.TakesImageSize && whole.Height == whole.Width ? (int)whole.Height : (int?)null;
+        return new DatasetOptions(size, kind.TakesGrey && Image.Channels == 1, CroppedFrom is null ? null : (int)Image.Height);
     }
 
     /// <summary>Throws unless a dataset's images and classes are of this kind, so that the network can read them.</summary>

@@ -29,8 +29,8 @@ internal sealed class Trainer : IDisposable
         _facts = DatasetFacts.Of(dataset);
         (_heldOut, _training) = Batches.HoldOut(dataset.Train.Count, options.Validation, options.Seed);
         _trainingSplit = dataset.Train.DrawnFrom(_training);
-        _heldOutSplit = _heldOut.Length > 0 ? dataset.Train.DrawnFrom(_heldOut) : dataset.Train;
-        _heldOut = Batches.Vary(_heldOut, dataset.Train, options.Seed, epoch: 0);
+        _heldOutSplit = (_heldOut.Length > 0 ? dataset.Train.DrawnFrom(_heldOut) : dataset.Train).AsTested;
+        _heldOut = Batches.Vary(_heldOut, dataset.Train.AsTested, options.Seed, epoch: 0);
     }
 
     /// <summary>The network under training.</summary>

@@ -12,6 +12,9 @@ internal sealed record TrainingOptions
     /// <summary>Whether colour images are turned to grey, where the dataset can.</summary>
     public bool Grey { get; init; }
 
+    /// <summary>Pixels a side of the windows that are taken of images; null for whole images.</summary>
+    public int? Crop { get; init; }
+
     /// <summary>What <c>--model</c> names.</summary>
     public string Model { get; init; } = NetworkCatalog.Default;
 
@@ -77,6 +80,9 @@ internal sealed record TrainingOptions
 
     /// <summary>Training images used in an epoch; null for all.</summary>
     public int? ImagesPerEpoch { get; init; }
+
+    /// <summary>What is wanted of the dataset beside its name.</summary>
+    internal DatasetOptions DatasetOptions => new(ImageSize, Grey, Crop);
 
     /// <summary>The same with nothing left open: what config.json and checkpoints are to say.</summary>
     public TrainingOptions Resolve()

@@ -8,6 +8,7 @@ internal sealed class ImageOptions : OptionGroup
     private readonly Option<string> _dataset;
     private readonly Option<int?> _imageSize;
     private readonly Option<bool> _grey;
+    private readonly Option<int?> _crop;
     private readonly Option<string?> _augmentation;
     private readonly Option<int> _shift;
     private readonly Option<int?> _images;
@@ -19,11 +20,13 @@ internal sealed class ImageOptions : OptionGroup
         _dataset = Add(CommonOptions.Dataset());
         _imageSize = Add(CommonOptions.ImageSize());
         _grey = Add(CommonOptions.Grey());
+        _crop = Add(CommonOptions.Crop());
         _images = Add(CommonOptions.Valid(
             new Option<int?>("--images") { Description = "Training images used in an epoch. [default: all]" }, count => count >= 1, "at least 1"));
         _augmentation = Add(OfEnum<Augmentation>(
             OfModel<string?>("--augmentation", "What is done to training images: shift, as in the 2017 paper; efficient, the rotation, shift, squish and " +
-                "erasure of Efficient-CapsNet; none.", recipe => Name(recipe.Augmentation))));
+                "erasure of Efficient-CapsNet; light, the brightness and contrast of the 2017 paper's code; none.",
+                recipe => Name(recipe.Augmentation), "with --crop none")));
         _shift = Add(CommonOptions.Valid(
             New("--shift", "With --augmentation shift, training images are shifted by up to so many pixels.", Defaults.MaxShift),
             pixels => pixels is >= 0 and <= 1000, "between 0 and 1000"));
@@ -40,7 +43,8 @@ internal sealed class ImageOptions : OptionGroup
     public override TrainingOptions Apply(ParseResult result, TrainingOptions recipe)
     {
         var augmentation = Value<Augmentation>(result, _augmentation)
-            ?? DatasetCatalog.Get(result.GetValue(_dataset)!).Augmentation ?? recipe.Augmentation;
+            ?? DatasetCatalog.Get(result.GetValue(_dataset)!).Augmentation
+            ?? (result.IsGiven(_crop) ? Augmentation.None : recipe.Augmentation);
         if (augmentation != Augmentation.Shift && result.IsGiven(_shift))
         {
             throw new UserException($"--shift means nothing with --augmentation {Name(augmentation)}. Leave it out, or give --augmentation shift.");
@@ -54,6 +58,7 @@ internal sealed class ImageOptions : OptionGroup
                 Dataset = result.GetValue(_dataset)!,
                 ImageSize = result.GetValue(_imageSize),
                 Grey = result.GetValue(_grey),
+                Crop = result.GetValue(_crop),
                 ImagesPerEpoch = result.GetValue(_images),
                 Augmentation = augmentation,
                 MaxShift = result.GetValue(_shift),
