@@ -26,7 +26,10 @@ internal sealed unsafe class WinogradConvolution : IDisposable
     private readonly WinogradAxis _rows, _columns;
     private readonly int _batch, _channels, _outChannels;
 
-    /// <summary>Products of which phases, next to each other in V, U and M: where neither is at infinity, one is, both are.</summary>
+    /// <summary>
+    /// Products that sum over the same phases, which are next to each other in V, U and M: up to four groups, as an axis's product is
+    /// at infinity or not.
+    /// </summary>
     private readonly List<(int First, int Count, int Phases)> _groups = [];
 
     /// <summary>The place of the product of row a and column b (a, b).</summary>

@@ -11,7 +11,7 @@ public static partial class Functional
     /// <para>output[b, o, y, x] = bias[o] + sum over c, i, j of weight[o, c, i, j] input[b, c, s y + d i - p, s x + d j - p], as torch's.
     /// <see cref="ConvolutionKernel.Automatic"/> takes, on the CPU in float32, <see cref="ConvolutionKernel.Winograd"/> where it
     /// saves half of the products and the batch is large enough to pay for its transforms, <see cref="ConvolutionKernel.Unfold"/>
-    /// for up to 4 input channels, and torch's own convolution otherwise.</para>
+    /// for up to 4 input channels in training, and torch's own convolution otherwise.</para>
     /// <para>Mixed precision: with <paramref name="computeDtype"/> bfloat16 the operands are rounded to it, products accumulate in
     /// float32, and the weight and its gradient keep their dtype, so that an optimiser works on float32 master weights. A CPU
     /// that multiplies bfloat16 more slowly than float32 (<see cref="MixedPrecision.IsFast"/>) computes the rounded operands in float32,
