@@ -19,10 +19,7 @@ internal static unsafe class BatchProduct
     {
         if (Native == null)
         {
-            // A libtorch without the entry point.
-            using var product = a.bmm(b);
-            using Scalar one = 1;
-            _ = add ? result.add_(product, one) : result.copy_(product);
+            StoreByCopy(result, a, b, add);
             return;
         }
 
@@ -34,5 +31,14 @@ internal static unsafe class BatchProduct
         {
             throw new InvalidOperationException("libtorch could not multiply matrices; the reason is on standard error.");
         }
+    }
+
+    /// <summary>The same for a libtorch without the entry point.</summary>
+    internal static void StoreByCopy(Tensor result, Tensor a, Tensor b, bool add)
+    {
+        using var scope = NewDisposeScope();
+        using Scalar one = 1;
+        var product = a.bmm(b);
+        _ = add ? result.add_(product, one) : result.copy_(product);
     }
 }
