@@ -41,7 +41,7 @@ internal unsafe struct LaneTransform
     };
 
     /// <summary>Floats of scratch memory that either direction needs.</summary>
-    public readonly long Scratch => (long)Lanes * (H * W + Math.Max(Streams * W, P * W + Streams * Q));
+    public readonly long Scratch => Lanes * ((long)H * W + Math.Max((long)Streams * W, (long)P * W + (long)Streams * Q));
 
     /// <summary>Planes to lanes: lanes[p, q] = sum over i, j of L[p, i] R[q, j] planes[i, j].</summary>
     /// <param name="planes">The first plane's first element.</param>
@@ -88,7 +88,7 @@ internal unsafe struct LaneTransform
     {
         var input = scratch;                                    // (H, W)
         var sums = scratch + (long)Lanes * H * W;               // (streams, W)
-        var results = stackalloc float[Streams * Lanes];
+        var results = stackalloc float[Lanes];
         LaneTranspose.ToRuns(planes, planeStride, count, H * W, input);
         for (var p = 0; p < P; p += Streams)
         {

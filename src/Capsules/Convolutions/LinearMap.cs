@@ -9,14 +9,13 @@ internal sealed unsafe class LinearMap : IDisposable
 
     /// <param name="rows">Its rows.</param>
     /// <param name="columns">Its columns.</param>
-    /// <param name="entry">Its entry at (row, column).</param>
-    public LinearMap(int rows, int columns, Func<int, int, double> entry)
+    /// <param name="entriesOf">The entries of a row: their columns, which are those that exist and each at most once, and values.</param>
+    public LinearMap(int rows, int columns, Func<int, IEnumerable<(int Column, double Value)>> entriesOf)
     {
         var entries = (from row in Enumerable.Range(0, rows)
-                       from column in Enumerable.Range(0, columns)
-                       let value = (float)entry(row, column)
-                       where value != 0
-                       select (Row: row, Column: column, Value: value)).ToList();
+                       from entry in entriesOf(row)
+                       where entry.Value != 0
+                       select (Row: row, entry.Column, Value: (float)entry.Value)).ToList();
         _memory = NativeMemory.Alloc((nuint)(rows + columns + 2 + 4 * entries.Count), sizeof(int));
         var free = (int*)_memory;
         Rows = Fill(ref free, rows, entries);

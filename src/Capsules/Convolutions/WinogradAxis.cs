@@ -32,17 +32,22 @@ internal sealed class WinogradAxis : IDisposable
                         from product in Enumerable.Range(0, ProductsOf(phase))
                         select (phase, tile, product)];
         FilterRows = [.. from phase in Enumerable.Range(0, Phases) from product in Enumerable.Range(0, ProductsOf(phase)) select (phase, product)];
-        Input = new LinearMap(InputRows.Count, Size, (row, pixel) =>
-        {
+        Input = new LinearMap(InputRows.Count, Size, row =>
             // Pixel s (m t + l) + p - padding is the tile's input l.
-            var (phase, tile, product) = InputRows[row];
-            var distance = pixel + padding - phase - stride * tile * outputs;
-            return distance >= 0 && distance % stride == 0 && distance / stride < Products ? filtering.Input[product, distance / stride] : 0;
-        });
-        Filter = new LinearMap(FilterRows.Count, (int)kernel, (row, tap) =>
-            tap % Phases == FilterRows[row].Phase ? filtering.Filter[FilterRows[row].Product, tap / Phases] : 0);
-        Output = new LinearMap(Tiles * Products, OutSize, (row, pixel) =>
-            pixel / outputs == row / Products ? filtering.Output[row % Products, pixel % outputs] : 0);
+            from l in Enumerable.Range(0, Products)
+            let pixel = stride * (outputs * (long)InputRows[row].Tile + l) + InputRows[row].Phase - padding
+            where pixel >= 0 && pixel < Size
+            select ((int)pixel, filtering.Input[InputRows[row].Product, l]));
+        Filter = new LinearMap(FilterRows.Count, (int)kernel, row =>
+            from j in Enumerable.Range(0, taps)
+            let tap = FilterRows[row].Phase + Phases * j
+            where tap < kernel
+            select (tap, filtering.Filter[FilterRows[row].Product, j]));
+        Output = new LinearMap(Tiles * Products, OutSize, row =>
+            from i in Enumerable.Range(0, outputs)
+            let pixel = row / Products * outputs + i
+            where pixel < OutSize
+            select (pixel, filtering.Output[row % Products, i]));
     }
 
     /// <summary>The input's size.</summary>

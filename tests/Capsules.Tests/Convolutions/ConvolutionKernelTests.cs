@@ -166,6 +166,15 @@ public class ConvolutionKernelTests
         other.Should().Throw<ArgumentException>().WithMessage("*float32 and bfloat16 on the CPU*Float64*");
     }
 
+    // A map has few entries in a row: work must not grow with rows times columns.
+    [Fact]
+    public void Conv2d_LongStrip_WinogradAgreesWithTheReference()
+    {
+        using var scope = NewDisposeScope();
+        var (x, w, _) = Arguments(1, 1, 2, (1, 100_000), (1, 3));
+        ShouldAgree(F.conv2d(x, w, kernel: ConvolutionKernel.Winograd), nn.functional.conv2d(x, w));
+    }
+
     [Fact]
     public void Conv2d_WrongArguments_SayWhatIsWrong()
     {
