@@ -11,6 +11,9 @@ internal static class Convolution
 
     private const long FewChannels = 4, ManyChannels = 32;
 
+    // Of an image with its padding. The transforms' memory grows with the image, to 2 GB per thread here, and their indices are ints.
+    private const long MostWinogradPixels = 1 << 22;
+
     /// <summary>Convolves arguments that fit each other.</summary>
     /// <param name="input">(B, C, H, W), in the weight's dtype or the compute dtype.</param>
     /// <param name="weight">(O, C, kh, kw).</param>
@@ -44,6 +47,12 @@ internal static class Convolution
         {
             return $"The Winograd kernel serves at most {WinogradAxis.MostTaps} taps per phase along an axis and no stride above the kernel's size, " +
                 $"but the kernel is {weight.size(2)} x {weight.size(3)} with stride {geometry.Stride.H} x {geometry.Stride.W}.";
+        }
+
+        if ((input.size(2) + 2 * geometry.Padding.H) * (input.size(3) + 2 * geometry.Padding.W) > MostWinogradPixels)
+        {
+            return $"The Winograd kernel serves images of at most {MostWinogradPixels} pixels with their padding, " +
+                $"but they are {input.size(2)} x {input.size(3)} with padding {geometry.Padding.H} x {geometry.Padding.W}.";
         }
 
         return input.numel() == 0 || weight.numel() == 0 ? "The Winograd kernel needs at least one element in every dimension." : null;

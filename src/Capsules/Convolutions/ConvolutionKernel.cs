@@ -11,7 +11,8 @@ public enum ConvolutionKernel
 
     /// <summary>
     /// Minimal filtering (Winograd): strided kernels are split into phases and tiles, which for a 9 x 9 kernel with stride 2 takes
-    /// 4.3 times fewer products. CPU, float32 and bfloat16, dilation 1, at most 6 taps per phase along an axis; otherwise it throws.
+    /// 4.3 times fewer products. CPU, float32 and bfloat16, dilation 1, at most 6 taps per phase along an axis, images of at most 2^22
+    /// pixels with their padding; otherwise it throws.
     /// </summary>
     /// <remarks>
     /// Winograd, "Arithmetic Complexity of Computations", 1980; Lavin, Gray, "Fast Algorithms for Convolutional Neural Networks",

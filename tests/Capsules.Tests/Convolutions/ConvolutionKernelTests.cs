@@ -166,6 +166,15 @@ public class ConvolutionKernelTests
         other.Should().Throw<ArgumentException>().WithMessage("*float32 and bfloat16 on the CPU*Float64*");
     }
 
+    [Fact]
+    public void Conv2d_ImageTooLargeForWinograd_SaysSo()
+    {
+        using var scope = NewDisposeScope();
+        var image = zeros(1, 1, 1, 1).expand(1, 1, 40_000, 120_000);      // more pixels than an int counts, in no memory
+        var act = () => F.conv2d(image, rand(1, 1, 3, 3), kernel: ConvolutionKernel.Winograd);
+        act.Should().Throw<ArgumentException>().WithMessage("*4194304 pixels*40000 x 120000*Automatic*");
+    }
+
     // A map has few entries in a row: work must not grow with rows times columns.
     [Fact]
     public void Conv2d_LongStrip_WinogradAgreesWithTheReference()
