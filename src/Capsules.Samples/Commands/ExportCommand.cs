@@ -17,21 +17,38 @@ internal static class ExportCommand
         var run = new Argument<string>("run") { Description = "A run folder, of which the best checkpoint is taken, or a checkpoint file." };
         var format = CommonOptions.Among(new Option<string>("--format")
         {
-            Description = $"{Onnx}: the whole network, for ONNX Runtime and others; {SafetensorsFormat}: its weights alone, for this library.",
+            Description = $"{Onnx}: the whole network, for ONNX Runtime and others; {SafetensorsFormat}: weights and description, which the other commands take in place of a run.",
             DefaultValueFactory = _ => Onnx,
         }, Onnx, SafetensorsFormat);
         var output = new Option<string?>("--output") { Description = "The file. [default: network.onnx or network.safetensors in the run folder]" };
-        var command = new Command("export", "Write a trained network to a file that other programs read.") { run, format, output };
+        var withoutDecoder = new Option<bool>("--without-decoder")
+        {
+            Description = $"Leave the decoder out, which of a small network is the larger part ({SafetensorsFormat}).",
+        };
+        var command = new Command("export", "Write a trained network to a file that other programs read.") { run, format, output, withoutDecoder };
         command.SetBackgroundAction((result, _) =>
         {
             Session.Open("cpu", threads: 0);
+            var (console, kind, bare) = (AnsiConsole.Console, result.GetValue(format)!, result.GetValue(withoutDecoder));
             var path = RunFolder.BestIn(result.GetValue(run)!);
+            var file = Path.GetFullPath(
+                result.GetValue(output) ?? Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, $"network.{kind}"));
+            if (kind == SafetensorsFormat)
+            {
+                NetworkFile.Save(result.GetValue(run)!, file, withDecoder: !bare);
+                console.Say($"{file}: {Size(new FileInfo(file).Length)}, safetensors. Other commands take it in place of a run.");
+                return Task.FromResult(0);
+            }
+
+            if (bare)
+            {
+                throw new UserException($"--without-decoder goes with --format {SafetensorsFormat}; of an ONNX file the reconstruction need not be asked for. Leave it out.");
+            }
+
             var (checkpoint, network, _) = Checkpoint.Load(path, CPU);
             using (network)
             {
-                var kind = result.GetValue(format)!;
-                var file = result.GetValue(output) ?? Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, $"network.{kind}");
-                Write(AnsiConsole.Console, checkpoint, network, kind, Path.GetFullPath(file));
+                WriteOnnx(console, checkpoint, network, file);
             }
 
             return Task.FromResult(0);
@@ -39,13 +56,19 @@ internal static class ExportCommand
         return command;
     }
 
-    private static void Write(IAnsiConsole console, Checkpoint checkpoint, ImageNetwork network, string format, string file)
+    private static void WriteOnnx(IAnsiConsole console, Checkpoint checkpoint, ImageNetwork network, string file)
     {
         network.eval();
         try
         {
-            var content = format == Onnx ? WriteOnnx(checkpoint, network, file) : WriteWeights(checkpoint, network, file);
-            console.Say($"{file}: {Size(new FileInfo(file).Length)}, {content}");
+            var graph = new OnnxGraph();
+            var image = checkpoint.Dataset.Image;
+            var images = graph.Input("images", image.Channels, image.Height, image.Width);
+            network.Export(graph, images);
+            graph.Save(file, Metadata(checkpoint));
+            console.Say(
+                $"{file}: {Size(new FileInfo(file).Length)}, ONNX opset {OnnxGraph.Opset}, float32: {images} in [0, 1] -> " +
+                $"{string.Join(", ", graph.Outputs)}. It has not been run; docs/onnx.md shows how to.");
         }
         catch (NotSupportedException failure)
         {
@@ -56,26 +79,10 @@ internal static class ExportCommand
             throw new UserException($"{file} cannot be written: {failure.Message} Give another file with --output.", failure);
         }
 
-        if (format == Onnx && checkpoint.Options.Precision != Precision.Float32)
+        if (checkpoint.Options.Precision != Precision.Float32)
         {
             console.Say($"The network was trained with --precision {checkpoint.Options.Precision.ToString().ToLowerInvariant()}; the file computes in float32.");
         }
-    }
-
-    private static string WriteOnnx(Checkpoint checkpoint, ImageNetwork network, string file)
-    {
-        var graph = new OnnxGraph();
-        var image = checkpoint.Dataset.Image;
-        var images = graph.Input("images", image.Channels, image.Height, image.Width);
-        network.Export(graph, images);
-        graph.Save(file, Metadata(checkpoint));
-        return $"ONNX opset {OnnxGraph.Opset}, float32: {images} in [0, 1] -> {string.Join(", ", graph.Outputs)}. It has not been run; docs/onnx.md shows how to.";
-    }
-
-    private static string WriteWeights(Checkpoint checkpoint, ImageNetwork network, string file)
-    {
-        Weights.Save(network, file, Metadata(checkpoint));
-        return $"safetensors: {network.state_dict().Count} tensors.";
     }
 
     private static Dictionary<string, string> Metadata(Checkpoint checkpoint) => new()

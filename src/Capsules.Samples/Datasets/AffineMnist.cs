@@ -59,7 +59,8 @@ internal static class AffineMnist
             }
 
             LabelChecks.Require(
-                LabelChecks.CountProblem(file.Name, classes.Values.Length, count) ?? LabelChecks.RangeProblem<byte>(file.Name, classes.Values, 0, 9));
+                LabelChecks.CountProblem(file.Name, classes.Values.Length, count) ??
+                LabelChecks.RangeProblem<byte>(file.Name, classes.Values, 0, 9));
             return (images.Values, classes.Values);
         });
         folder.CheckOriginal(notice);

@@ -12,7 +12,10 @@ internal static class Cifar10
     private static readonly CifarRecords Format = new(
         new FileSet(
             "CIFAR-10", Name, "170 MB", [new("https://www.cs.toronto.edu/~kriz/")],
-            [.. Enumerable.Range(1, 5).Select(batch => new DatasetFile($"data_batch_{batch}.bin", Archive)), new("test_batch.bin", Archive)])
+            [
+                .. Enumerable.Range(1, 5).Select(batch => new DatasetFile($"data_batch_{batch}.bin", Archive)),
+                new("test_batch.bin", Archive),
+            ])
         { Unpacked = "cifar-10-batches-bin" },
         ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]);
 

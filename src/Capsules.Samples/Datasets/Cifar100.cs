@@ -32,7 +32,8 @@ internal static class Cifar100
         LabelBytes: 2);
 
     public static DatasetKind Kind { get; } = new(
-        Name, "CIFAR-100", "photographs of 100 kinds of things, plants and animals, 32 x 32, colour, 50,000 to train on and 10,000 to test on",
+        Name, "CIFAR-100",
+        "photographs of 100 kinds of things, plants and animals, 32 x 32, colour, 50,000 to train on and 10,000 to test on",
         "Krizhevsky, Nair, Hinton, https://www.cs.toronto.edu/~kriz/cifar.html, no licence stated",
         [Format.Files], source => Format.Load(Name, source.Folders[0], source.Notice));
 }

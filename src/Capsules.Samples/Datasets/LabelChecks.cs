@@ -19,7 +19,7 @@ internal static class LabelChecks
     /// <param name="labels">How many labels there are.</param>
     /// <param name="images">How many images there are.</param>
     /// <param name="imageFile">What the message calls the file of images, where it is another one.</param>
-    public static string? CountProblem(string name, int labels, int images, string? imageFile = null) => labels == images
+    public static string? CountProblem(string name, long labels, long images, string? imageFile = null) => labels == images
         ? null
         : $"{name} holds {labels:N0} labels, but {(imageFile is null ? "" : $"{imageFile} holds ")}{images:N0} images.";
 

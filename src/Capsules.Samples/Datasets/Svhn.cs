@@ -43,7 +43,9 @@ internal static class Svhn
                 $"{file.Name} holds X of {x.Shape} values, but expected were {Size} x {Size} x {Channels} x N for N images.");
         }
 
-        LabelChecks.Require(LabelChecks.CountProblem(file.Name, y.Values.Length, count) ?? LabelChecks.RangeProblem<byte>(file.Name, y.Values, 1, 10));
+        LabelChecks.Require(
+            LabelChecks.CountProblem(file.Name, y.Values.Length, count) ?? LabelChecks.RangeProblem<byte>(file.Name, y.Values, 1, 10));
+
         // MATLAB's first index, the row, is the fastest; ours is the last, the column.
         return (ColumnOrder.ToRows(x.Values, Size), Array.ConvertAll(y.Values, label => (byte)(label % 10)));
     }

@@ -29,6 +29,14 @@ public sealed class ExportCommandTests(SavedRun saved) : IClassFixture<SavedRun>
         {
             Weights.Load(network, file).IsExact.Should().BeTrue();
         }
+
+        (code, output, _) = await TestRun.CommandLine("evaluate", file);
+        code.Should().Be(0);
+        Flat(output).Should().Contain("test error");
+        var whole = new FileInfo(file).Length;
+        (code, _, _) = await TestRun.CommandLine("export", saved.Folder, "--format", "safetensors", "--without-decoder", "--output", file);
+        code.Should().Be(0);
+        new FileInfo(file).Length.Should().BeLessThan(whole);
     }
 
     [Fact]
@@ -38,6 +46,9 @@ public sealed class ExportCommandTests(SavedRun saved) : IClassFixture<SavedRun>
         var (code, _, error) = await TestRun.CommandLine("export", saved.Folder, "--output", folder.PathOf("missing/digits.onnx"));
         code.Should().Be(1);
         error.Trim().Should().StartWith($"{folder.PathOf("missing/digits.onnx")} cannot be written: ").And.EndWith("Give another file with --output.");
+        (code, _, error) = await TestRun.CommandLine("export", saved.Folder, "--without-decoder");
+        code.Should().Be(1);
+        error.Trim().Should().StartWith("--without-decoder goes with --format safetensors");
         (code, _, error) = await TestRun.CommandLine("export", saved.Folder, "--format", "pickle");
         code.Should().Be(1);
         error.Trim().Should().StartWith("--format must be onnx or safetensors, but is pickle.");
