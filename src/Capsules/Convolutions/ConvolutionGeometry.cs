@@ -20,8 +20,15 @@ internal sealed record ConvolutionGeometry((long H, long W) Stride, (long H, lon
     public Tensor Reference(Tensor input, Tensor weight, Tensor? bias)
     {
         var dtype = MixedPrecision.Computed(input);
+        var (x, padding) = (input.to_type(dtype), Padding);
+        if (padding.H >= Span(weight.size(2), Dilation.H) || padding.W >= Span(weight.size(3), Dilation.W))
+        {
+            // Where a kernel can lie in the padding altogether, libtorch's convolution has ended the process (libtorch 2.10, oneDNN 3.7).
+            (x, padding) = (nn.functional.pad(x, [padding.W, padding.W, padding.H, padding.H]), (0, 0));
+        }
+
         var output = nn.functional.conv2d(
-            input.to_type(dtype), weight.to_type(dtype), bias?.to_type(dtype), [Stride.H, Stride.W], [Padding.H, Padding.W], [Dilation.H, Dilation.W]);
+            x, weight.to_type(dtype), bias?.to_type(dtype), [Stride.H, Stride.W], [padding.H, padding.W], [Dilation.H, Dilation.W]);
         return Relu ? output.relu_() : output;
     }
 
@@ -46,7 +53,10 @@ internal sealed record ConvolutionGeometry((long H, long W) Stride, (long H, lon
 
     private static long OutSize(long size, long kernel, long stride, long padding, long dilation)
     {
-        var free = size + 2 * padding - dilation * (kernel - 1) - 1;
+        var free = size + 2 * padding - Span(kernel, dilation);
         return free < 0 ? 0 : free / stride + 1;
     }
+
+    // The pixels from a kernel's first element to its last.
+    private static long Span(long kernel, long dilation) => dilation * (kernel - 1) + 1;
 }

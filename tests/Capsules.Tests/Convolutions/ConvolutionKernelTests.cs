@@ -87,6 +87,26 @@ public class ConvolutionKernelTests
         }
     }
 
+    // There libtorch's own convolution has ended the process.
+    [Theory]
+    [InlineData(ConvolutionKernel.Unfold)]
+    [InlineData(ConvolutionKernel.Reference)]
+    public void Conv2d_KernelAllInThePadding_AgreesWithAPaddedImage(ConvolutionKernel method)
+    {
+        using var scope = NewDisposeScope();
+        var x = randn(3, 11, 1, 3).permute(0, 3, 1, 2).detach().requires_grad_();
+        var (w, b) = (randn(6, 3, 1, 2).requires_grad_(), randn(6).requires_grad_());
+        var y = F.conv2d(x, w, b, (3, 3), (0, 4), (1, 2), kernel: method);
+        var expected = nn.functional.conv2d(nn.functional.pad(x, [4, 4, 0, 0]), w, b, [3, 3], [0, 0], [1, 2]);
+        ShouldAgree(y, expected);
+        var upstream = randn(y.shape);
+        var (gradients, references) = (autograd.grad([y], [x, w, b], [upstream]), autograd.grad([expected], [x, w, b], [upstream]));
+        for (var i = 0; i < 3; i++)
+        {
+            ShouldAgree(gradients[i], references[i], $"argument {i}");
+        }
+    }
+
     // More than one piece of channels, and of images with a smaller last one.
     [Theory]
     [InlineData(90, 100, 16, 20, 9, 2)]
