@@ -39,13 +39,8 @@ wanted() {
   return 1
 }
 
-build() {      # build PROJECT
-  $run dotnet build "$1" -c Release -v q -nologo -p:TreatWarningsAsErrors=false -p:RunAnalyzers=false >"$copy/build.log" 2>&1
-}
-
-# The library alone, put where the tests load it from: what they see of it does not change.
-rebuild() {
-  build src/Capsules && find "$tests/bin/Release" -name Capsules.dll -exec cp src/Capsules/bin/Release/*/Capsules.dll {} \;
+build() {
+  $run dotnet build "$tests" -c Release -v q -nologo -p:TreatWarningsAsErrors=false -p:RunAnalyzers=false >"$copy/build.log" 2>&1
 }
 
 check() {
@@ -53,7 +48,8 @@ check() {
 }
 
 mkdir -p "$copy"
-tar -C "$root" --exclude=.git --exclude=bin --exclude=obj --exclude=artifacts --exclude=runs -cf - . | tar -C "$copy" -xmf - ||      # -m: what an earlier mutant left behind is built anew
+# With new times (-m): what an earlier mutant left behind is built anew.
+tar -C "$root" --exclude=.git --exclude=bin --exclude=obj --exclude=artifacts --exclude=runs -cf - . | tar -C "$copy" -xmf - ||
   fail "the tree cannot be copied to $copy"
 cd "$copy" || exit 2
 
@@ -65,7 +61,7 @@ done < <(mutants)
 
 # Without a mutant the same tests must pass: a test that fails anyway catches nothing.
 filters=$(printf '%s\n' "${chosen[@]}" | cut -f5 | sed 's/[^ ]*/FullyQualifiedName~&/' | sort -u | paste -sd'|')
-build "$tests" || fail "the tree does not build; see $copy/build.log"
+build || fail "the tree does not build; see $copy/build.log"
 check "$filters" || fail "the tests fail without a mutant; see $copy/test.log"
 grep -q 'Passed!' "$copy/test.log" || fail "no test ran; see $copy/test.log"
 
@@ -75,7 +71,7 @@ for line in "${chosen[@]}"; do
   original=$(cat "$file") || fail "$name: there is no $file"
   [ "$(grep -cF -- "$from" "$file")" -eq 1 ] || fail "$name: not exactly one line of $file has: $from"
   printf '%s\n' "${original/"$from"/"$to"}" >"$file"
-  if ! rebuild; then
+  if ! build; then
     verdict="DOES NOT BUILD" bad=$((bad + 1))
     grep -m1 'error' "$copy/build.log"
   elif check "FullyQualifiedName~$filter"; then
