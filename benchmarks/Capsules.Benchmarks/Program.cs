@@ -13,6 +13,10 @@ switch (args)
         return NetworkChild.Run(rest);
     case [SoakCommand.ChildName, .. var rest]:
         return SoakCommand.Run(rest);
+    case [CompareOnnxCommand.Name, .. var rest]:
+        return CompareOnnxCommand.Create().Parse(rest).Invoke();
+    case [OnnxChild.Name, .. var rest]:
+        return OnnxChild.Run(rest);
     case [CompareAlgorithmsCommand.Name, .. var rest]:
         return CompareAlgorithmsCommand.Create().Parse(rest).Invoke();
     case [TrainAlgorithmsCommand.Name, .. var rest]:

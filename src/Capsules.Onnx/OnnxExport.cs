@@ -39,7 +39,9 @@ public static class OnnxExport
         graph.Save(path, Metadata(classNames));
     }
 
-    /// <summary>Adds the outputs of a network of class capsules: <c>capsules</c>, <c>lengths</c> and, with a decoder, <c>reconstruction</c>.</summary>
+    /// <summary>
+    /// Adds the outputs of a network of class capsules: <c>capsules</c>, <c>lengths</c> and, with a decoder, <c>reconstruction</c>.
+    /// </summary>
     /// <param name="graph">The graph.</param>
     /// <param name="capsules">The class capsules (B, J, E).</param>
     /// <param name="decoder">The decoder: one of this library's, or one that implements <see cref="IOnnxModule"/>. Default: none.</param>

@@ -105,7 +105,8 @@ public sealed class OnnxGraph
     /// <param name="attributes">Its attributes.</param>
     /// <returns>The result, of type float32.</returns>
     /// <exception cref="ArgumentException">An input is of another graph.</exception>
-    public OnnxValue Node(string operation, IReadOnlyList<OnnxValue?> inputs, IReadOnlyList<long> shape, params OnnxAttribute[] attributes) =>
+    public OnnxValue Node(
+        string operation, IReadOnlyList<OnnxValue?> inputs, IReadOnlyList<long> shape, params OnnxAttribute[] attributes) =>
         Node(operation, OnnxType.Float32, inputs, shape, attributes);
 
     /// <summary>Adds a node whose result is of a given type.</summary>
@@ -185,7 +186,7 @@ public sealed class OnnxGraph
     /// <summary>Writes the file, whole or not at all.</summary>
     /// <param name="path">The file, which is replaced where it exists.</param>
     /// <param name="metadata">Text by name that goes into the file. Default: none.</param>
-    /// <exception cref="InvalidOperationException">The graph has no output, or the file would reach 2 GiB, which ONNX does not allow.</exception>
+    /// <exception cref="InvalidOperationException">The graph has no output.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be written.</exception>
     public void Save(string path, IReadOnlyDictionary<string, string>? metadata = null)
@@ -198,7 +199,7 @@ public sealed class OnnxGraph
     /// <summary>The file's content.</summary>
     /// <param name="metadata">Text by name that goes into it. Default: none.</param>
     /// <returns>The bytes, which ONNX Runtime takes in place of a file.</returns>
-    /// <exception cref="InvalidOperationException">The graph has no output, or the file would reach 2 GiB, which ONNX does not allow.</exception>
+    /// <exception cref="InvalidOperationException">The graph has no output.</exception>
     public byte[] ToArray(IReadOnlyDictionary<string, string>? metadata = null) => Model(metadata).ToByteArray();
 
     /// <summary>Throws unless a value has a shape, said in the letters of the documentation.</summary>
@@ -223,7 +224,10 @@ public sealed class OnnxGraph
         }
 
         var version = typeof(OnnxGraph).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;
-        var model = new ModelProto { IrVersion = IrVersion, ProducerName = "Capsules", ProducerVersion = version.Split('+')[0], Graph = _graph };
+        var model = new ModelProto
+        {
+            IrVersion = IrVersion, ProducerName = "Capsules", ProducerVersion = version.Split('+')[0], Graph = _graph,
+        };
         model.OpsetImport.Add(new OperatorSetIdProto { Version = Opset });
         foreach (var (key, text) in metadata ?? new Dictionary<string, string>())
         {
@@ -266,14 +270,16 @@ public sealed class OnnxGraph
         ScalarType.Float32 or ScalarType.Float64 or ScalarType.Float16 or ScalarType.BFloat16 => OnnxType.Float32,
         ScalarType.Int64 => OnnxType.Int64,
         ScalarType.Bool => OnnxType.Bool,
-        _ => throw new ArgumentException($"A constant may be floating-point, Int64 or Bool, but is {dtype}. Convert it with to_type.", nameof(dtype)),
+        _ => throw new ArgumentException(
+            $"A constant may be floating-point, Int64 or Bool, but is {dtype}. Convert it with to_type.", nameof(dtype)),
     };
 
     private void CheckOwner(OnnxValue? value, string argument)
     {
         if (value is not null && value.Graph != this)
         {
-            throw new ArgumentException($"{value.Name} is a value of another graph. A graph's nodes take the values of that graph.", argument);
+            throw new ArgumentException(
+                $"{value.Name} is a value of another graph. A graph's nodes take the values of that graph.", argument);
         }
     }
 
@@ -282,7 +288,8 @@ public sealed class OnnxGraph
     {
         if (!_used.TryAdd(name, 1))
         {
-            throw new ArgumentException($"The graph has a value '{name}' already. Inputs and outputs need names of their own.", nameof(name));
+            throw new ArgumentException(
+                $"The graph has a value '{name}' already. Inputs and outputs need names of their own.", nameof(name));
         }
     }
 

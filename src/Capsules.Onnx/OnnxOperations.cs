@@ -94,7 +94,8 @@ public static class OnnxOperations
     {
         ArgumentNullException.ThrowIfNull(x);
         ArgumentNullException.ThrowIfNull(order);
-        return graph.Node("Transpose", x.Type, [x], [.. order.Select(dim => x.Shape[dim])], new OnnxAttribute("perm", order.Select(dim => (long)dim)));
+        return graph.Node(
+            "Transpose", x.Type, [x], [.. order.Select(dim => x.Shape[dim])], new OnnxAttribute("perm", order.Select(dim => (long)dim)));
     }
 
     /// <summary>Adds a dimension of size 1.</summary>
@@ -127,7 +128,8 @@ public static class OnnxOperations
     }
 
     /// <summary>A node of two inputs whose shapes are matched from the right, sizes of 1 repeated.</summary>
-    internal static OnnxValue Elementwise(this OnnxGraph graph, string operation, OnnxValue x, OnnxValue y, OnnxType type = OnnxType.Float32)
+    internal static OnnxValue Elementwise(
+        this OnnxGraph graph, string operation, OnnxValue x, OnnxValue y, OnnxType type = OnnxType.Float32)
     {
         ArgumentNullException.ThrowIfNull(x);
         ArgumentNullException.ThrowIfNull(y);
@@ -152,7 +154,8 @@ public static class OnnxOperations
     }
 
     /// <summary>How many elements a sample has.</summary>
-    internal static long Elements(IEnumerable<long> shape) => shape.Where(size => !IsBatch(size)).Aggregate(1L, (product, size) => product * size);
+    internal static long Elements(IEnumerable<long> shape) =>
+        shape.Where(size => !IsBatch(size)).Aggregate(1L, (product, size) => product * size);
 
     private static bool IsBatch(long size) => size == OnnxGraph.Batch;
 

@@ -5,7 +5,8 @@ public sealed class OnnxValue
 {
     private readonly long[] _shape;
 
-    internal OnnxValue(OnnxGraph graph, string name, OnnxType type, long[] shape) => (Graph, Name, Type, _shape) = (graph, name, type, shape);
+    internal OnnxValue(OnnxGraph graph, string name, OnnxType type, long[] shape) =>
+        (Graph, Name, Type, _shape) = (graph, name, type, shape);
 
     /// <summary>Its name in the file.</summary>
     public string Name { get; }

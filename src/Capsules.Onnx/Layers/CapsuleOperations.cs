@@ -13,7 +13,8 @@ public static class CapsuleOperations
     {
         var axis = OnnxOperations.Positive(capsules, dim);
         long[] shape = [.. capsules.Shape.Take(axis), .. keepdim ? (long[])[1] : [], .. capsules.Shape.Skip(axis + 1)];
-        return graph.Node("ReduceL2", [capsules], shape, new OnnxAttribute("axes", [(long)axis]), new OnnxAttribute("keepdims", keepdim ? 1L : 0L));
+        return graph.Node(
+            "ReduceL2", [capsules], shape, new OnnxAttribute("axes", [(long)axis]), new OnnxAttribute("keepdims", keepdim ? 1L : 0L));
     }
 
     /// <summary>v = s |s| / (1 + |s|^2): <see cref="Functional.squash"/>.</summary>

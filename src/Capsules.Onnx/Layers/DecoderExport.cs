@@ -67,8 +67,8 @@ internal static class DecoderExport
             [OnnxGraph.Batch, weight.size(0)], new OnnxAttribute("transB", 1L));
     }
 
-    private static int Layers(nn.Module decoder) =>
-        decoder.named_parameters().Count(entry => entry.name.StartsWith("layers.", StringComparison.Ordinal) && entry.name.EndsWith(".weight", StringComparison.Ordinal));
+    private static int Layers(nn.Module decoder) => decoder.named_parameters().Count(
+        entry => entry.name.StartsWith("layers.", StringComparison.Ordinal) && entry.name.EndsWith(".weight", StringComparison.Ordinal));
 
     // A side of the image after each doubling, from the grid's to its own.
     private static long[] Halvings(long size, int doublings)

@@ -43,7 +43,8 @@ internal static class ModuleExport
         $"{what} cannot be exported to ONNX. {(module is CapsuleLayer ? RoutingExport.Known : Known)}");
 
     /// <summary>What is thrown for a module whose options ONNX export does not know.</summary>
-    public static NotSupportedException UnsupportedOption(string what, string instead) => new($"{what} cannot be exported to ONNX. {instead}");
+    public static NotSupportedException UnsupportedOption(string what, string instead) =>
+        new($"{what} cannot be exported to ONNX. {instead}");
 
     private static OnnxValue Apply(OnnxGraph graph, Sequential sequence, OnnxValue input)
     {

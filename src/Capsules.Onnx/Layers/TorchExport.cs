@@ -11,7 +11,8 @@ internal static class TorchExport
         if (layer.padding_mode != PaddingModes.Zeros || layer.padding_type is not null)
         {
             throw ModuleExport.UnsupportedOption(
-                $"Conv2d with padding {layer.padding_type?.ToString() ?? layer.padding_mode.ToString()}", "Give the zeros on every side as a number.");
+                $"Conv2d with padding {layer.padding_type?.ToString() ?? layer.padding_mode.ToString()}",
+                "Give the zeros on every side as a number.");
         }
 
         return Convolve(
@@ -85,7 +86,8 @@ internal static class TorchExport
         var (start, end) = (OnnxOperations.Positive(input, layer.start_dim), OnnxOperations.Positive(input, layer.end_dim));
         return start == 0
             ? throw ModuleExport.UnsupportedOption("Flatten from dimension 0, the batch,", "Flatten from dimension 1.")
-            : graph.Reshape(input, [.. input.Shape.Take(start), OnnxOperations.Elements(input.Shape.Skip(start).Take(end + 1 - start)), .. input.Shape.Skip(end + 1)]);
+            : graph.Reshape(input,
+                [.. input.Shape.Take(start), OnnxOperations.Elements(input.Shape.Skip(start).Take(end + 1 - start)), .. input.Shape.Skip(end + 1)]);
     }
 
     /// <summary>A convolution of a constant weight (K, C / groups, kh, kw).</summary>
@@ -94,7 +96,8 @@ internal static class TorchExport
     {
         var (strides, pads, dilations) = (Pair(stride), Pair(padding), Pair(dilation));
         long[] kernel = [weight.Shape[2], weight.Shape[3]];
-        return graph.Node("Conv", [input, weight, bias], [input.Shape[0], weight.Shape[0], .. Grid(input, kernel, strides, pads, dilations)],
+        return graph.Node("Conv", [input, weight, bias],
+            [input.Shape[0], weight.Shape[0], .. Grid(input, kernel, strides, pads, dilations)],
             new OnnxAttribute("kernel_shape", kernel), new OnnxAttribute("strides", strides), new OnnxAttribute("pads", [.. pads, .. pads]),
             new OnnxAttribute("dilations", dilations), new OnnxAttribute("group", groups));
     }

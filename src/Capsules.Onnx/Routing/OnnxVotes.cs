@@ -1,6 +1,8 @@
 namespace Capsules.Onnx;
 
-/// <summary>The votes of N input capsules for J output capsules in a graph: what <see cref="Votes"/> is to a routing in TorchSharp.</summary>
+/// <summary>
+/// The votes of N input capsules for J output capsules in a graph: what <see cref="Votes"/> is to a routing in TorchSharp.
+/// </summary>
 /// <remarks>
 /// Here votes are built, once, as (B, J, N, E), since ONNX has no operator that sums them without building them: then every
 /// iteration of a routing is two matrix products over them.

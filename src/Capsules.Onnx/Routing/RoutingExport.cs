@@ -55,7 +55,8 @@ internal static class RoutingExport
 
         var (batch, j, n) = (logits.Shape[0], logits.Shape[1], logits.Shape[2]);
         var padded = graph.Node("Pad", [logits, graph.Integers(0, 1, 0, 0, 0, 0)], [batch, j + 1, n]);      // with zeros
-        return graph.Node("Slice", [graph.Softmax(padded, 1), graph.Integers([1]), graph.Integers([j + 1]), graph.Integers([1])], [batch, j, n]);
+        return graph.Node(
+            "Slice", [graph.Softmax(padded, 1), graph.Integers([1]), graph.Integers([j + 1]), graph.Integers([1])], [batch, j, n]);
     }
 
     private static OnnxValue UniformSum(OnnxVotes votes, double coefficient) => votes.Graph.Times(votes.Sum(), coefficient);
