@@ -17,7 +17,8 @@ public unsafe class LaneTransformTests
         using var rows = new LinearMap(p, h, row => Enumerable.Range(0, h).Select(i => (i, left[row, i])));
         using var columns = new LinearMap(q, w, row => Enumerable.Range(0, w).Select(j => (j, right[row, j])));
         var (planeStride, laneStride) = (h * w + 3, count + 5);
-        var planes = Enumerable.Range(0, count * planeStride).Select(i => i % planeStride < h * w ? (float)random.NextDouble() : float.NaN).ToArray();
+        var planes = Enumerable.Range(0, count * planeStride)
+            .Select(i => i % planeStride < h * w ? (float)random.NextDouble() : float.NaN).ToArray();
         var lanes = Enumerable.Repeat(float.NaN, p * q * laneStride).ToArray();
         var offsets = Enumerable.Range(0, p * q).Select(i => (long)(p * q - 1 - i) * laneStride).ToArray();
         fixed (long* table = offsets)
@@ -31,7 +32,8 @@ public unsafe class LaneTransformTests
             {
                 for (var lane = 0; lane < count; lane++)
                 {
-                    var sum = Enumerable.Range(0, h * w).Sum(i => left[a / q, i / w] * right[a % q, i % w] * before[lane * planeStride + i]);
+                    var sum = Enumerable.Range(0, h * w)
+                        .Sum(i => left[a / q, i / w] * right[a % q, i % w] * before[lane * planeStride + i]);
                     lanes[offsets[a] + lane].Should().BeApproximately((float)sum, 1e-5f);
                 }
             }
@@ -41,7 +43,8 @@ public unsafe class LaneTransformTests
             for (var i = 0; i < count * h * w; i++)
             {
                 var (lane, element) = (i / (h * w), i % (h * w));
-                var sum = Enumerable.Range(0, p * q).Sum(a => left[a / q, element / w] * right[a % q, element % w] * lanes[offsets[a] + lane]);
+                var sum = Enumerable.Range(0, p * q)
+                    .Sum(a => left[a / q, element / w] * right[a % q, element % w] * lanes[offsets[a] + lane]);
                 planes[lane * planeStride + element].Should().BeApproximately((float)sum, 1e-4f);
             }
 
