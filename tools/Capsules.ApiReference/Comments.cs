@@ -7,7 +7,8 @@ namespace Capsules.ApiReference;
 
 /// <summary>A member's comment as Markdown.</summary>
 internal sealed record Comment(
-    string Summary, string Remarks, IReadOnlyDictionary<string, string> Parameters, string Returns, IReadOnlyList<(string Type, string Text)> Exceptions, string Example);
+    string Summary, string Remarks, IReadOnlyDictionary<string, string> Parameters, string Returns,
+    IReadOnlyList<(string Type, string Text)> Exceptions, string Example);
 
 /// <summary>The comments of an assembly, from the XML file that the compiler writes.</summary>
 internal sealed class Comments(string path)
@@ -21,7 +22,8 @@ internal sealed class Comments(string path)
         var element = Find(MemberId.Of(member));
         for (var type = member.DeclaringType?.BaseType; element is null && type is not null && member is MethodInfo or PropertyInfo; type = type.BaseType)
         {
-            var inherited = type.GetMember(member.Name, BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.DeclaredOnly).FirstOrDefault();
+            const BindingFlags Own = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.DeclaredOnly;
+            var inherited = type.GetMember(member.Name, Own).FirstOrDefault();
             element = inherited is null ? null : Find(MemberId.Of(inherited));
         }
 

@@ -10,7 +10,11 @@ public static class Pages
 {
     private const string Index = "README.md", Other = "Common";
 
-    private const BindingFlags Declared = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly;
+    private const BindingFlags Declared =
+        BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly;
+
+    private const string Head =
+        "# API reference\n\nMade of the comments in the sources by `tools/Capsules.ApiReference`; one page for each folder of `src/Capsules`.\n";
 
     /// <summary>The text of each page by its file name.</summary>
     /// <param name="root">The repository's folder.</param>
@@ -24,7 +28,7 @@ public static class Pages
             .Select(group => (Name: group.Key, Types: group.OrderBy(type => type.Name, StringComparer.Ordinal).ToList())).ToList();
 
         var pages = new SortedDictionary<string, string>(StringComparer.Ordinal);
-        var index = new StringBuilder("# API reference\n\nMade of the comments in the sources by `tools/Capsules.ApiReference`; one page for each folder of `src/Capsules`.\n");
+        var index = new StringBuilder(Head);
         foreach (var (name, types) in groups)
         {
             pages[$"{name}.md"] = Page(name, types, comments);
@@ -108,7 +112,8 @@ public static class Pages
         foreach (var file in Directory.GetFiles(sources, "*.cs", SearchOption.AllDirectories).Where(path => !Regex.IsMatch(path, @"[\\/](obj|bin)[\\/]")))
         {
             var parts = Path.GetRelativePath(sources, file).Split(Path.DirectorySeparatorChar);
-            foreach (Match match in Regex.Matches(File.ReadAllText(file), @"^public [\w ]*\b(?:class|record|enum|struct|interface)\s+(?<name>\w+)", RegexOptions.Multiline))
+            const string Declaration = @"^public [\w ]*\b(?:class|record|enum|struct|interface)\s+(?<name>\w+)";
+            foreach (Match match in Regex.Matches(File.ReadAllText(file), Declaration, RegexOptions.Multiline))
             {
                 result[match.Groups["name"].Value] = parts.Length == 1 ? Other : parts[0];
             }

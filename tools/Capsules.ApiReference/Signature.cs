@@ -18,11 +18,14 @@ internal static class Signature
         Type type => Declaration(type),
         ConstructorInfo constructor => $"{Name(constructor.DeclaringType!)}({Parameters(constructor)})",
         MethodInfo method => $"{(method.IsStatic ? "static " : "")}{Result(method)} {method.Name}({Parameters(method)})",
-        PropertyInfo property => $"{Name(property.PropertyType, new NullabilityInfoContext().Create(property))} {property.Name} {{ get;{(property.SetMethod is { IsPublic: true } ? " set;" : "")} }}",
+        PropertyInfo property =>
+            $"{Name(property.PropertyType, new NullabilityInfoContext().Create(property))} {property.Name} {{ get;{Setter(property)} }}",
         FieldInfo { IsLiteral: true, DeclaringType.IsEnum: true } value => value.Name,
         FieldInfo field => $"{Name(field.FieldType)} {field.Name}",
         _ => member.Name,
     };
+
+    private static string Setter(PropertyInfo property) => property.SetMethod is { IsPublic: true } ? " set;" : "";
 
     private static string Declaration(Type type)
     {
@@ -31,7 +34,14 @@ internal static class Signature
             return $"enum {type.Name}";
         }
 
-        var kind = type.IsValueType ? "struct" : type is { IsAbstract: true, IsSealed: true } ? "static class" : type.IsAbstract ? "abstract class" : type.IsSealed ? "sealed class" : "class";
+        var kind = type switch
+        {
+            { IsValueType: true } => "struct",
+            { IsAbstract: true, IsSealed: true } => "static class",
+            { IsAbstract: true } => "abstract class",
+            { IsSealed: true } => "sealed class",
+            _ => "class",
+        };
         var bases = (type.BaseType is { } parent && parent != typeof(object) && parent != typeof(ValueType) ? [Name(parent)] : Array.Empty<string>())
             .Concat(type.GetInterfaces().Contains(typeof(IDisposable)) && type.BaseType == typeof(object) ? ["IDisposable"] : []);
         return $"{kind} {type.Name}{(bases.Any() ? $" : {string.Join(", ", bases)}" : "")}";
@@ -43,7 +53,8 @@ internal static class Signature
     private static string Parameters(MethodBase method) => string.Join(", ", method.GetParameters().Select(parameter =>
     {
         var type = Name(parameter.ParameterType, new NullabilityInfoContext().Create(parameter), parameter.GetCustomAttribute<TupleElementNamesAttribute>());
-        return $"{(parameter.IsDefined(typeof(ParamArrayAttribute)) ? "params " : "")}{type} {parameter.Name}{(parameter.HasDefaultValue ? $" = {Value(parameter)}" : "")}";
+        var (before, after) = (parameter.IsDefined(typeof(ParamArrayAttribute)) ? "params " : "", parameter.HasDefaultValue ? $" = {Value(parameter)}" : "");
+        return $"{before}{type} {parameter.Name}{after}";
     }));
 
     private static string Value(ParameterInfo parameter) => (parameter.DefaultValue, Nullable.GetUnderlyingType(parameter.ParameterType) ?? parameter.ParameterType) switch
@@ -81,11 +92,12 @@ internal static class Signature
         var arguments = type.GetGenericArguments();
         if (type.FullName?.StartsWith("System.ValueTuple`", StringComparison.Ordinal) == true)
         {
-            return $"({string.Join(", ", arguments.Select((argument, i) => $"{Name(argument)}{(names?.TransformNames.ElementAtOrDefault(i) is { } name ? " " + name : "")}"))})";
+            var parts = arguments.Select((argument, i) => $"{Name(argument)} {names?.TransformNames.ElementAtOrDefault(i)}".TrimEnd());
+            return $"({string.Join(", ", parts)})";
         }
 
         var simple = type.Name.Split('`')[0];
-        var text = type.FullName == "TorchSharp.torch+nn+Module" || type.FullName?.StartsWith("TorchSharp.torch+nn+Module`", StringComparison.Ordinal) == true ? "nn." + simple : simple;
+        var text = type.FullName?.StartsWith("TorchSharp.torch+nn+Module", StringComparison.Ordinal) == true ? "nn." + simple : simple;
         return (arguments.Length == 0 ? text : $"{text}<{string.Join(", ", arguments.Select(argument => Name(argument)))}>") + mark;
     }
 }

@@ -22,10 +22,20 @@ internal static class ImportCommand
     {
         var file = new Argument<string>("file") { Description = "The weights: safetensors, or a .pt file that PyTorch wrote of a state dict." };
         var layout = CommonOptions.Among(
-            new Option<string>("--layout") { Description = $"Whose weights they are: {string.Join(", ", Layouts.Keys)} (docs/weights.md).", Required = true },
+            new Option<string>("--layout")
+            {
+                Description = $"Whose weights they are: {string.Join(", ", Layouts.Keys)} (docs/weights.md).",
+                Required = true,
+            },
             [.. Layouts.Keys]);
-        var output = new Option<string?>("--output") { Description = $"The file to write. [default: beside the weights, ending in -capsnet{NetworkFile.Extension}]" };
-        var command = new Command("import", "Take over another implementation's weights of the 2017 network on MNIST, for the commands that look at runs.") { file, layout, output };
+        var output = new Option<string?>("--output")
+        {
+            Description = $"The file to write. [default: beside the weights, ending in -capsnet{NetworkFile.Extension}]",
+        };
+        var command = new Command("import", "Take over another implementation's weights of the 2017 network on MNIST, for the commands that look at runs.")
+        {
+            file, layout, output,
+        };
         command.SetBackgroundAction((result, _) =>
         {
             Session.Open("cpu", threads: 0);
@@ -55,7 +65,8 @@ internal static class ImportCommand
         }
 
         NetworkFile.Save(checkpoint, network, target, withDecoder: !lacking[true].Any());
-        console.Say($"{target}: {report.Loaded.Count} tensors{(lacking[true].Any() ? ", without the decoder, which the file lacks or has in another size" : "")}");
+        var decoder = lacking[true].Any() ? ", without the decoder, which the file lacks or has in another size" : "";
+        console.Say($"{target}: {report.Loaded.Count} tensors{decoder}");
         if (report.Unexpected.Count > 0)
         {
             console.Say($"left out: {string.Join(", ", report.Unexpected)}");
@@ -70,7 +81,8 @@ internal static class ImportCommand
         }
         catch (ExternalException failure)      // an axis that a tensor does not have
         {
-            throw new UserException($"{path} does not have the layout {layout}: its tensors have other axes. Give another --layout, or see docs/weights.md.", failure);
+            throw new UserException(
+                $"{path} does not have the layout {layout}: its tensors have other axes. Give another --layout, or see docs/weights.md.", failure);
         }
         catch (Exception failure) when (failure is InvalidDataException or NotSupportedException)
         {

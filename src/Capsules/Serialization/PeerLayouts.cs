@@ -57,9 +57,12 @@ public static class PeerLayouts
                 { "conv1.bias", "conv1.1" },
                 { "primary.weight", "primarycap_conv2d.0", ChannelsFirst },
                 { "primary.bias", "primarycap_conv2d.1" },
-                { "digits.weight", "digitcaps.0", weight => weight.permute(1, 0, 3, 2).unflatten(0, [-1, capsuleTypes]).transpose(0, 1).flatten(0, 1) },
+                { "digits.weight", "digitcaps.0", weight => TypesFirst(weight.permute(1, 0, 3, 2)) },
             },
             (layer, kind) => $"decoder.{2 * layer + (kind == "bias" ? 1 : 0)}", transposed: true);
+
+        // Rows by position and type to rows by type and position.
+        Tensor TypesFirst(Tensor rows) => rows.unflatten(0, [-1, capsuleTypes]).transpose(0, 1).flatten(0, 1);
     }
 
     /// <summary>

@@ -32,5 +32,6 @@ internal sealed class DigitNetwork : nn.Module<Tensor, Tensor>
     }
 
     /// <summary>Capsules to images (B, 1, 28, 28), by the capsules of the labels, or by the longest where none are given.</summary>
-    public Tensor Reconstruct(Tensor capsules, Tensor? labels = null) => labels is null ? decoder.call(capsules) : decoder.call(capsules, labels);
+    public Tensor Reconstruct(Tensor capsules, Tensor? labels = null) =>
+        labels is null ? decoder.call(capsules) : decoder.call(capsules, labels);
 }
