@@ -23,7 +23,7 @@ internal sealed record ConvolutionGeometry((long H, long W) Stride, (long H, lon
         var (x, padding) = (input.to_type(dtype), Padding);
         if (padding.H >= Span(weight.size(2), Dilation.H) || padding.W >= Span(weight.size(3), Dilation.W))
         {
-            // Where a kernel can lie in the padding altogether, libtorch's convolution has ended the process (libtorch 2.10, oneDNN 3.7).
+            // Where a kernel saw padding alone, libtorch's convolution has ended the process (libtorch 2.10, oneDNN 3.7).
             (x, padding) = (nn.functional.pad(x, [padding.W, padding.W, padding.H, padding.H]), (0, 0));
         }
 

@@ -86,7 +86,7 @@ public class NetworkCatalogTests
 
     // Twenty digits, two of each class, by heart: the network, its loss and the optimiser of its recipe fit together.
     [Theory]
-    [InlineData("matrix", 40)]
+    [InlineData("matrix", 60)]
     [InlineData("inverted", 20)]
     public void Network_FewImages_AreLearned(string name, int steps)
     {
