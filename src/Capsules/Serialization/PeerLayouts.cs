@@ -8,8 +8,9 @@ namespace Capsules;
 /// (<see cref="CapsuleLayer"/>) and <c>decoder</c> (<see cref="MaskedDecoder"/> with two hidden layers); one without a decoder takes the
 /// rest with <c>strict: false</c>. Sizes are free. What must be set alike in the layers, and how each file is written, stands in
 /// docs/weights.md.</para>
-/// <para>Names and layouts are those of the implementations' sources as of 2026; each was tested with a small network of random weights
-/// in its layout, computed by PyTorch in its order of operations.</para>
+/// <para>Names and layouts follow the implementations' sources as of 2026; each was tested with a small network of random weights
+/// in its layout, computed by PyTorch in its order of operations. No published checkpoint was at hand: the names of the authors' TensorFlow
+/// variables and of leftthomas' modules are unchecked against one.</para>
 /// </remarks>
 public static class PeerLayouts
 {
