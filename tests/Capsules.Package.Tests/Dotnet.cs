@@ -8,8 +8,10 @@ internal static class Dotnet
 {
     // MSBuild and the test host point these at their own SDK, extensions, settings and profilers; the child picks its own.
     // The package cache is set by the consumer's nuget.config, which NUGET_PACKAGES would override.
+    // PreferredUILang is what dotnet makes of DOTNET_CLI_UI_LANGUAGE for its children; to a compiler without cultures it is a warning.
     private static readonly string[] NotInherited =
-        ["MSBUILD", "VSTEST", "TESTINGPLATFORM", "CORECLR_", "COR_", "DOTNET_STARTUP_HOOKS", "NUGET_PACKAGES", "NUGET_FALLBACK_PACKAGES"];
+        ["MSBUILD", "VSTEST", "TESTINGPLATFORM", "CORECLR_", "COR_", "DOTNET_STARTUP_HOOKS", "NUGET_PACKAGES", "NUGET_FALLBACK_PACKAGES",
+            "PREFERREDUILANG", "VSLANG"];
 
     /// <summary>Standard output and error of <c>dotnet arguments</c>, which must end with exit code 0 within <paramref name="timeout"/>.</summary>
     public static async Task<string> Run(string folder, TimeSpan timeout, params string[] arguments)
