@@ -194,9 +194,13 @@ public class TrainerTests
     {
         using var folders = new TemporaryFolder();
         using var dataset = SmallDigits.Create();
-        var parameters = Left(epochs: 1).Parameters;      // what is made once in a process is made now
-        Left(epochs: 1).Should().Be((parameters, parameters));
-        Left(epochs: 3).Should().Be((parameters, parameters), "what stays must not grow with the steps");
+        Left(epochs: 1);      // what is made once in a process is made now
+        foreach (var epochs in (int[])[1, 3])
+        {
+            // Fewer where what another test left was let go of meanwhile.
+            var (left, parameters) = Left(epochs);
+            left.Should().BeLessThanOrEqualTo(parameters, $"what stays must not grow with the steps, and {epochs} epochs were trained");
+        }
 
         (long Left, long Parameters) Left(int epochs)
         {
