@@ -49,36 +49,41 @@ internal unsafe struct LaneTransform
     /// <param name="count">Planes, at most <see cref="Lanes"/>.</param>
     /// <param name="lanes">The base that the offsets count from.</param>
     /// <param name="scratch">Aligned memory of <see cref="Scratch"/> floats.</param>
-    public readonly void ToLanes(float* planes, long planeStride, int count, float* lanes, float* scratch)
+    public readonly void ToLanes(float* planes, long planeStride, int count, float* lanes, float* scratch) =>
+        Run(toLanes: true, planes, planeStride, count, lanes, scratch);
+
+    /// <summary>Lanes to planes, the transpose: planes[i, j] = sum over p, q of L[p, i] R[q, j] lanes[p, q].</summary>
+    public readonly void ToPlanes(float* lanes, float* planes, long planeStride, int count, float* scratch) =>
+        Run(toLanes: false, planes, planeStride, count, lanes, scratch);
+
+    // In the widest vectors of this machine.
+    private readonly void Run(bool toLanes, float* planes, long planeStride, int count, float* lanes, float* scratch)
     {
         if (Vector512.IsHardwareAccelerated)
         {
-            ToLanes<Simd512, Vector512<float>>(planes, planeStride, count, lanes, scratch);
+            Run<Simd512, Vector512<float>>(toLanes, planes, planeStride, count, lanes, scratch);
         }
         else if (Vector256.IsHardwareAccelerated)
         {
-            ToLanes<Simd256, Vector256<float>>(planes, planeStride, count, lanes, scratch);
+            Run<Simd256, Vector256<float>>(toLanes, planes, planeStride, count, lanes, scratch);
         }
         else
         {
-            ToLanes<Simd128, Vector128<float>>(planes, planeStride, count, lanes, scratch);
+            Run<Simd128, Vector128<float>>(toLanes, planes, planeStride, count, lanes, scratch);
         }
     }
 
-    /// <summary>Lanes to planes, the transpose: planes[i, j] = sum over p, q of L[p, i] R[q, j] lanes[p, q].</summary>
-    public readonly void ToPlanes(float* lanes, float* planes, long planeStride, int count, float* scratch)
+    private readonly void Run<TSimd, TVector>(bool toLanes, float* planes, long planeStride, int count, float* lanes, float* scratch)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : unmanaged
     {
-        if (Vector512.IsHardwareAccelerated)
+        if (toLanes)
         {
-            ToPlanes<Simd512, Vector512<float>>(lanes, planes, planeStride, count, scratch);
-        }
-        else if (Vector256.IsHardwareAccelerated)
-        {
-            ToPlanes<Simd256, Vector256<float>>(lanes, planes, planeStride, count, scratch);
+            ToLanes<TSimd, TVector>(planes, planeStride, count, lanes, scratch);
         }
         else
         {
-            ToPlanes<Simd128, Vector128<float>>(lanes, planes, planeStride, count, scratch);
+            ToPlanes<TSimd, TVector>(lanes, planes, planeStride, count, scratch);
         }
     }
 
