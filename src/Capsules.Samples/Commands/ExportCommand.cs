@@ -14,7 +14,7 @@ internal static class ExportCommand
 
     public static Command Create()
     {
-        var run = new Argument<string>("run") { Description = "A run folder, of which the best checkpoint is taken, or a checkpoint file." };
+        var run = CommonOptions.Run();
         var format = CommonOptions.Among(new Option<string>("--format")
         {
             Description = $"{Onnx}: the whole network, for ONNX Runtime and others; {SafetensorsFormat}: weights and description, which the other commands take in place of a run.",
