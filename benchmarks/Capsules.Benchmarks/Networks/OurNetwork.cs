@@ -51,7 +51,7 @@ internal sealed class OurNetwork : TrainedNetwork
     {
         using var inference = inference_mode();
         using var scope = NewDisposeScope();
-        return F.longest(Capsules(images)).squeeze(1).MoveToOuterDisposeScope();
+        return F.longest(Capsules(images)).MoveToOuterDisposeScope();
     }
 
     public override Action Convolutions(Tensor images)

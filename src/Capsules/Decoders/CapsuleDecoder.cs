@@ -81,7 +81,7 @@ public abstract class CapsuleDecoder : nn.Module<Tensor, Tensor?, Tensor>
     /// <remarks><para>Sabour, Frosst, Hinton, 2017, section 6 (MultiMNIST): each digit is reconstructed in turn.</para></remarks>
     /// <param name="input">Capsules (B, J, E).</param>
     /// <param name="labels">
-    /// Int64 labels (B, K), the capsules of the K objects; <see cref="Functional.longest"/> gives the K longest.
+    /// Int64 labels (B, K), the capsules of the K objects; <see cref="Functional.longest(Tensor, int)"/> gives the K longest.
     /// </param>
     /// <returns>Images (B, K, C, H, W).</returns>
     /// <exception cref="ArgumentException">A shape, dtype or label does not fit.</exception>
@@ -108,7 +108,7 @@ public abstract class CapsuleDecoder : nn.Module<Tensor, Tensor?, Tensor>
     {
         if (keep is null)
         {
-            keep = Functional.longest(input).squeeze(1);
+            keep = Functional.longest(input);
         }
         else
         {

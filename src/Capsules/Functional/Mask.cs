@@ -4,13 +4,23 @@ namespace Capsules;
 
 public static partial class Functional
 {
-    /// <summary>The indices of the k longest capsules of every sample, longest first: the prediction.</summary>
+    /// <summary>The index of the longest capsule of every sample: the prediction.</summary>
     /// <param name="capsules">Capsules (B, J, E).</param>
-    /// <param name="k">How many, in [1, J]. Default: 1.</param>
-    /// <returns>Int64 indices (B, k).</returns>
+    /// <returns>Int64 indices (B), which compare with labels (B).</returns>
+    /// <exception cref="ArgumentException"><paramref name="capsules"/> is not (B, J, E) or not floating-point.</exception>
+    public static Tensor longest(Tensor capsules)
+    {
+        using var scope = NewDisposeScope();
+        return longest(capsules, 1).squeeze(1).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The indices of the k longest capsules of every sample, longest first: the prediction where a sample shows k objects.</summary>
+    /// <param name="capsules">Capsules (B, J, E).</param>
+    /// <param name="k">How many, in [1, J].</param>
+    /// <returns>Int64 indices (B, k), for k = 1 too.</returns>
     /// <exception cref="ArgumentException"><paramref name="capsules"/> is not (B, J, E) or not floating-point.</exception>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="k"/> is not in [1, J].</exception>
-    public static Tensor longest(Tensor capsules, int k = 1)
+    public static Tensor longest(Tensor capsules, int k)
     {
         CheckCapsules(nameof(longest), capsules);
         if (k < 1 || k > capsules.size(1))

@@ -9,6 +9,16 @@ public class MaskTests
     private static Tensor Capsules() => tensor(new double[,,] { { { 1, 0 }, { 0, 3 }, { 2, 0 } }, { { 0, 5 }, { 1, 1 }, { 4, 4 } } });
 
     [Fact]
+    public void Longest_NoKAsked_ComparesWithLabels()
+    {
+        using var scope = NewDisposeScope();
+        var predicted = F.longest(Capsules());
+        predicted.shape.Should().Equal(2);
+        predicted.eq(tensor([1L, 0L])).data<bool>().ToArray().Should().Equal(true, false);
+        F.longest(Capsules(), 1).shape.Should().Equal(2, 1);
+    }
+
+    [Fact]
     public void Longest_KIsTwo_GivesBothLongestFirst()
     {
         using var scope = NewDisposeScope();

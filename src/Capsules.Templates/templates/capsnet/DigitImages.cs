@@ -15,6 +15,9 @@ internal static class DigitImages
         [14, 17, 17, 15, 1, 2, 12],
     ];
 
+    private static readonly string[] MnistFiles =
+        ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
+
     /// <summary>Draws digits, three pixels a dot, somewhere on the image and with noise.</summary>
     public static (Tensor TrainImages, Tensor TrainLabels, Tensor TestImages, Tensor TestLabels) Draw(int train, int test)
     {
@@ -47,8 +50,11 @@ internal static class DigitImages
 
     /// <summary>Reads MNIST's four files, packed or not.</summary>
     public static (Tensor TrainImages, Tensor TrainLabels, Tensor TestImages, Tensor TestLabels) FromMnist(string folder) =>
-        (Images(folder, "train-images-idx3-ubyte"), Labels(folder, "train-labels-idx1-ubyte"),
-            Images(folder, "t10k-images-idx3-ubyte"), Labels(folder, "t10k-labels-idx1-ubyte"));
+        (Images(folder, MnistFiles[0]), Labels(folder, MnistFiles[1]), Images(folder, MnistFiles[2]), Labels(folder, MnistFiles[3]));
+
+    /// <summary>The first of MNIST's files that a folder lacks; null where it has all.</summary>
+    public static string? MissingFromMnist(string folder) => MnistFiles.FirstOrDefault(
+        name => !File.Exists(Path.Combine(folder, name)) && !File.Exists(Path.Combine(folder, name + ".gz")));
 
     private static Tensor Images(string folder, string name)
     {

@@ -17,6 +17,18 @@ if (args.Length > 2 || command is not (null or "train" or "predict"))
     return 1;
 }
 
+if (args.Length == 2 && DigitImages.MissingFromMnist(args[1]) is { } missing)
+{
+    Console.Error.WriteLine($"The folder {args[1]} has no {missing}, packed or not. MNIST is four files, two of images and two of labels.");
+    return 1;
+}
+
+if (command == "predict" && !File.Exists(WeightsFile))
+{
+    Console.Error.WriteLine($"There is no {WeightsFile} here. 'dotnet run' trains and writes it.");
+    return 1;
+}
+
 manual_seed(1);
 var device = cuda.is_available() ? CUDA : CPU;
 var (trainImages, trainLabels, testImages, testLabels) = args.Length == 2 ? DigitImages.FromMnist(args[1]) : DigitImages.Draw(2000, 500);
