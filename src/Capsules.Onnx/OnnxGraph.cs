@@ -19,6 +19,7 @@ namespace Capsules.Onnx;
 /// graph.Output("lengths", graph.Length(capsules));
 /// graph.Save("network.onnx");
 /// </code>
+/// <para>One thread at a time may write to a graph. Values and the bytes of a file may be shared.</para>
 /// <para>The format: https://github.com/onnx/onnx/blob/main/docs/IR.md</para>
 /// </remarks>
 public sealed class OnnxGraph
@@ -76,7 +77,7 @@ public sealed class OnnxGraph
         ArgumentException.ThrowIfNullOrEmpty(name);
         ArgumentNullException.ThrowIfNull(value);
         using var scope = NewDisposeScope();
-        var type = TypeOf(value.dtype);
+        var type = TypeOf(value);
         var data = value.detach().to(CPU).to_type(type switch
         {
             OnnxType.Float32 => ScalarType.Float32,
@@ -265,13 +266,13 @@ public sealed class OnnxGraph
         };
     }
 
-    private static OnnxType TypeOf(ScalarType dtype) => dtype switch
+    private static OnnxType TypeOf(Tensor value) => value.dtype switch
     {
         ScalarType.Float32 or ScalarType.Float64 or ScalarType.Float16 or ScalarType.BFloat16 => OnnxType.Float32,
         ScalarType.Int64 => OnnxType.Int64,
         ScalarType.Bool => OnnxType.Bool,
         _ => throw new ArgumentException(
-            $"A constant may be floating-point, Int64 or Bool, but is {dtype}. Convert it with to_type.", nameof(dtype)),
+            $"A constant may be floating-point, Int64 or Bool, but is {value.dtype}. Convert it with to_type.", nameof(value)),
     };
 
     private void CheckOwner(OnnxValue? value, string argument)

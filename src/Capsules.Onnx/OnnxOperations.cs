@@ -20,6 +20,7 @@ public static class OnnxOperations
     /// <param name="x">A value of any shape.</param>
     /// <param name="dim">The dimension; negative ones count from the end.</param>
     /// <returns>A value of the same shape.</returns>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="dim"/> is no dimension of the value.</exception>
     public static OnnxValue Softmax(this OnnxGraph graph, OnnxValue x, int dim) =>
         graph.Unary("Softmax", x, new OnnxAttribute("axis", Positive(x, dim)));
 
@@ -44,15 +45,21 @@ public static class OnnxOperations
     /// <param name="x">A value of any shape.</param>
     /// <param name="factor">The number.</param>
     /// <returns>A value of the same shape.</returns>
-    public static OnnxValue Times(this OnnxGraph graph, OnnxValue x, double factor) => graph.Times(x, graph.Number(factor));
+    public static OnnxValue Times(this OnnxGraph graph, OnnxValue x, double factor)
+    {
+        ArgumentNullException.ThrowIfNull(graph);
+        return graph.Times(x, graph.Number(factor));
+    }
 
     /// <summary>The sum over a dimension, which is then gone.</summary>
     /// <param name="graph">The graph.</param>
     /// <param name="x">A value of any shape.</param>
     /// <param name="dim">The dimension; negative ones count from the end.</param>
     /// <returns>A value of one dimension less.</returns>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="dim"/> is no dimension of the value.</exception>
     public static OnnxValue Sum(this OnnxGraph graph, OnnxValue x, int dim)
     {
+        ArgumentNullException.ThrowIfNull(graph);
         var axis = Positive(x, dim);
         return graph.Node("ReduceSum", [x, graph.Integers([axis])], Without(x.Shape, axis), new OnnxAttribute("keepdims", 0L));
     }
@@ -65,6 +72,7 @@ public static class OnnxOperations
     /// <exception cref="ArgumentException">The shape has another number of elements a sample.</exception>
     public static OnnxValue Reshape(this OnnxGraph graph, OnnxValue x, params long[] shape)
     {
+        ArgumentNullException.ThrowIfNull(graph);
         ArgumentNullException.ThrowIfNull(x);
         ArgumentNullException.ThrowIfNull(shape);
         if (Elements(shape) != Elements(x.Shape) || shape.Count(IsBatch) != x.Shape.Count(IsBatch))
@@ -90,10 +98,19 @@ public static class OnnxOperations
     /// <param name="x">A value.</param>
     /// <param name="order">Which dimension of the value each dimension of the result is.</param>
     /// <returns>The value, permuted.</returns>
+    /// <exception cref="ArgumentException">The order does not name every dimension of the value once.</exception>
     public static OnnxValue Permute(this OnnxGraph graph, OnnxValue x, params int[] order)
     {
+        ArgumentNullException.ThrowIfNull(graph);
         ArgumentNullException.ThrowIfNull(x);
         ArgumentNullException.ThrowIfNull(order);
+        if (!order.Order().SequenceEqual(Enumerable.Range(0, x.Shape.Count)))
+        {
+            throw new ArgumentException(
+                $"A value {OnnxValue.Text(x.Shape)} cannot be permuted by {string.Join(", ", order)}. Name each of its dimensions once, from 0.",
+                nameof(order));
+        }
+
         return graph.Node(
             "Transpose", x.Type, [x], [.. order.Select(dim => x.Shape[dim])], new OnnxAttribute("perm", order.Select(dim => (long)dim)));
     }
@@ -103,9 +120,13 @@ public static class OnnxOperations
     /// <param name="x">A value.</param>
     /// <param name="dim">Where it is in the result, counted from 0.</param>
     /// <returns>The value of one dimension more.</returns>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="dim"/> is below 0 or beyond the number of dimensions.</exception>
     public static OnnxValue Unsqueeze(this OnnxGraph graph, OnnxValue x, int dim)
     {
+        ArgumentNullException.ThrowIfNull(graph);
         ArgumentNullException.ThrowIfNull(x);
+        ArgumentOutOfRangeException.ThrowIfNegative(dim);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(dim, x.Shape.Count);
         return graph.Node("Unsqueeze", x.Type, [x, graph.Integers([dim])], [.. x.Shape.Take(dim), 1, .. x.Shape.Skip(dim)]);
     }
 
@@ -114,15 +135,25 @@ public static class OnnxOperations
     /// <param name="x">A value.</param>
     /// <param name="dim">The dimension; negative ones count from the end.</param>
     /// <returns>The value of one dimension less.</returns>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="dim"/> is no dimension of the value.</exception>
+    /// <exception cref="ArgumentException">That dimension is of another size than 1.</exception>
     public static OnnxValue Squeeze(this OnnxGraph graph, OnnxValue x, int dim)
     {
+        ArgumentNullException.ThrowIfNull(graph);
         var axis = Positive(x, dim);
+        if (x.Shape[axis] != 1)
+        {
+            throw new ArgumentException(
+                $"Dimension {dim} of a value {OnnxValue.Text(x.Shape)} is not of size 1 and cannot be taken away.", nameof(dim));
+        }
+
         return graph.Node("Squeeze", x.Type, [x, graph.Integers([axis])], Without(x.Shape, axis));
     }
 
     /// <summary>A node of one input that keeps its shape.</summary>
     internal static OnnxValue Unary(this OnnxGraph graph, string operation, OnnxValue x, params OnnxAttribute[] attributes)
     {
+        ArgumentNullException.ThrowIfNull(graph);
         ArgumentNullException.ThrowIfNull(x);
         return graph.Node(operation, [x], x.Shape, attributes);
     }
@@ -131,6 +162,7 @@ public static class OnnxOperations
     internal static OnnxValue Elementwise(
         this OnnxGraph graph, string operation, OnnxValue x, OnnxValue y, OnnxType type = OnnxType.Float32)
     {
+        ArgumentNullException.ThrowIfNull(graph);
         ArgumentNullException.ThrowIfNull(x);
         ArgumentNullException.ThrowIfNull(y);
         var shape = new long[Math.Max(x.Shape.Count, y.Shape.Count)];

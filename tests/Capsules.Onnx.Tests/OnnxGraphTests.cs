@@ -84,8 +84,36 @@ public sealed class OnnxGraphTests
         graph.Invoking(g => g.Plus(x, y)).Should().Throw<ArgumentException>().WithMessage("Add cannot match the shapes (B, 2, 3) and (B, 4).*");
         graph.Invoking(g => g.Reshape(x, OnnxGraph.Batch, 7)).Should().Throw<ArgumentException>().WithMessage("A value (B, 2, 3) cannot be reshaped to (B, 7).*");
         graph.Invoking(g => g.Softmax(x, 3)).Should().Throw<ArgumentOutOfRangeException>();
+        graph.Invoking(g => g.Permute(x, 0, 1)).Should().Throw<ArgumentException>().WithMessage("A value (B, 2, 3) cannot be permuted by 0, 1. *");
+        graph.Invoking(g => g.Permute(x, 0, 2, 3)).Should().Throw<ArgumentException>().WithParameterName("order");
+        graph.Invoking(g => g.Squeeze(x, 1)).Should().Throw<ArgumentException>().WithMessage("Dimension 1 of a value (B, 2, 3) is not of size 1 *");
+        graph.Invoking(g => g.Unsqueeze(x, 4)).Should().Throw<ArgumentOutOfRangeException>().WithParameterName("dim");
+        graph.Invoking(g => g.Unsqueeze(x, -1)).Should().Throw<ArgumentOutOfRangeException>().WithParameterName("dim");
+        graph.Unsqueeze(x, 3).Shape.Should().Equal(OnnxGraph.Batch, 2, 3, 1);
         using var numbers = zeros(2, dtype: ScalarType.Int32);
-        graph.Invoking(g => g.Constant("numbers", numbers)).Should().Throw<ArgumentException>().WithMessage("A constant may be floating-point, Int64 or Bool, but is Int32. *");
+        graph.Invoking(g => g.Constant("numbers", numbers)).Should().Throw<ArgumentException>().WithMessage("A constant may be floating-point, Int64 or Bool, but is Int32. *").WithParameterName("value");
+    }
+
+    [Fact]
+    public void Votes_CouplingOrOutputsThatDoNotFit_AreRefused()
+    {
+        using var layer = new CapsuleLayer(4, 2, 3, 5, new SwappedRouting());
+        var graph = new OnnxGraph();
+        graph.Invoking(g => g.Apply(layer, g.Input("x", 4, 2))).Should().Throw<ArgumentException>()
+            .WithMessage("WeightedSum expected an input (B, J, N) = (B, 3, 4), but got (B, 4, 3). *");
+    }
+
+    private sealed class SwappedRouting() : Routing(nameof(SwappedRouting)), IOnnxRouting
+    {
+        public override RoutingResult Route(
+            Votes votes, Tensor? bias = null, Tensor? logits = null, Tensor? activations = null, bool coupling = false) =>
+            throw new NotSupportedException();
+
+        public OnnxValue Export(OnnxVotes votes, OnnxValue? bias, OnnxValue? logits)
+        {
+            votes.Graph.Invoking(_ => votes.Agreement(votes.Materialize())).Should().Throw<ArgumentException>().WithMessage("Agreement expected*");
+            return votes.WeightedSum(votes.Graph.Permute(votes.Agreement(votes.Sum()), 0, 2, 1));
+        }
     }
 
     [Fact]

@@ -134,6 +134,9 @@ public sealed class TorchModuleTests
         using var linear = nn.Linear(4, 2);
         graph.Invoking(g => g.Apply(convolution, x)).Should().Throw<ArgumentException>()
             .WithMessage("Conv2d expected an input (B, C, H, W) = (B, 2, H, W), but got (B, 3, 6, 6). Apply it to what it is applied to in the network.*");
+        using var large = nn.Conv2d(3, 2, kernel_size: 7);
+        graph.Invoking(g => g.Apply(large, x)).Should().Throw<ArgumentException>()
+            .WithMessage("A kernel of 7 x 7 does not fit into (B, 3, 6, 6). Take a larger image or a smaller kernel.*");
         graph.Invoking(g => g.Apply(linear, x)).Should().Throw<ArgumentException>().WithMessage("Linear expected an input *");
     }
 }

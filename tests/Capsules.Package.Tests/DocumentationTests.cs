@@ -7,7 +7,7 @@ public sealed partial class DocumentationTests
 {
     public static TheoryData<string> Pages =>
     [
-        "README.md", "CHANGELOG.md", "CONTRIBUTING.md",
+        "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "src/Capsules.Onnx/README.md", "src/Capsules.Templates/README.md",
         .. Directory.GetFiles(Repository.File("docs"), "*.md", SearchOption.AllDirectories).Order()
             .Select(path => Path.GetRelativePath(Repository.Root, path).Replace('\\', '/')),
     ];

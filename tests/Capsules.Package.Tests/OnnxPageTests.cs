@@ -1,7 +1,9 @@
 using System.Diagnostics;
+using System.IO.Compression;
 using System.Net;
 using System.Net.Http.Json;
 using System.Net.Sockets;
+using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using System.Xml.Linq;
@@ -20,15 +22,19 @@ public sealed partial class OnnxPageTests(PackedLibrary library) : IDisposable
         await Dotnet.Run(Repository.Root, TimeSpan.FromMinutes(3),
             "pack", Repository.File("src", "Capsules.Onnx"), "-c", Repository.Configuration, "--no-build", "-o", library.Feed,
             $"-p:PackageVersion={library.Version}", $"-p:NuspecOutputPath={library.Scratch}/nuspec/");
-        var programs = CSharpBlock().Matches(File.ReadAllText(Repository.File("docs", "onnx.md"))).Select(match => match.Groups["code"].Value).ToArray();
+        var programs = Programs("docs", "onnx.md");
         programs.Should().HaveCount(3);
+        var readme = Programs("src", "Capsules.Onnx", "README.md").Should().ContainSingle().Subject;
+        ReadmeInThePackage().Should().Be(Text(File.ReadAllBytes(Repository.File("src", "Capsules.Onnx", "README.md"))))
+            .And.NotMatchRegex(@"\]\((?!https://)", "the package's page has no files beside it");
 
         var export = await Consumer.Create(library, "onnx-export");
         export.AddTorchSharpCpu();
         export.SetProperty("CapsulesTorchOnOldLinux", "true");
         Edit(export, project => project.Add(Package("Capsules.Onnx", library.Version)));
         export.SetProgram(programs[0]);
-        File.WriteAllText(Path.Combine(export.Folder, "Second.cs"), InMethod(programs[1]));
+        File.WriteAllText(Path.Combine(export.Folder, "Second.cs"), InMethod("Second", programs[1]));
+        File.WriteAllText(Path.Combine(export.Folder, "Readme.cs"), InMethod("Readme", readme));
         await export.Build("-warnaserror");
         await export.Run();
         var network = Path.Combine(export.Folder, "network.onnx");
@@ -108,11 +114,25 @@ public sealed partial class OnnxPageTests(PackedLibrary library) : IDisposable
         return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
+    private static string[] Programs(params string[] page) =>
+        [.. CSharpBlock().Matches(Text(File.ReadAllBytes(Repository.File(page)))).Select(match => match.Groups["code"].Value)];
+
+    private string ReadmeInThePackage()
+    {
+        using var package = ZipFile.OpenRead(PackagePath);
+        using var entry = package.GetEntry("README.md")!.Open();
+        using var bytes = new MemoryStream();
+        entry.CopyTo(bytes);
+        return Text(bytes.ToArray());
+    }
+
+    private static string Text(byte[] bytes) => Encoding.UTF8.GetString(bytes).ReplaceLineEndings("\n");
+
     // Usings on top, the rest as the body of a method: a project has but one program.
-    private static string InMethod(string program)
+    private static string InMethod(string name, string program)
     {
         var usings = UsingDirective().Matches(program).Select(match => match.Value);
-        return $"{string.Concat(usings)}internal static class Second\n{{\n    public static void Run()\n    {{\n{UsingDirective().Replace(program, "")}    }}\n}}\n";
+        return $"{string.Concat(usings)}internal static class {name}\n{{\n    public static void Run()\n    {{\n{UsingDirective().Replace(program, "")}    }}\n}}\n";
     }
 
     private static XElement Package(string name, string version) =>

@@ -9,8 +9,10 @@ public static class CapsuleOperations
     /// <param name="dim">The dimension that holds a vector's entries. Default: the last.</param>
     /// <param name="keepdim">Whether that dimension stays, with size 1. Default: false.</param>
     /// <returns>Lengths, usually (B, J).</returns>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="dim"/> is no dimension of the value.</exception>
     public static OnnxValue Length(this OnnxGraph graph, OnnxValue capsules, int dim = -1, bool keepdim = false)
     {
+        ArgumentNullException.ThrowIfNull(graph);
         var axis = OnnxOperations.Positive(capsules, dim);
         long[] shape = [.. capsules.Shape.Take(axis), .. keepdim ? (long[])[1] : [], .. capsules.Shape.Skip(axis + 1)];
         return graph.Node(
@@ -23,8 +25,10 @@ public static class CapsuleOperations
     /// <param name="dim">The dimension that holds a vector's entries. Default: the last.</param>
     /// <param name="eps">Added to |s|^2 under the square root. Default: 0.</param>
     /// <returns>Vectors of the same shape.</returns>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="dim"/> is no dimension of the value.</exception>
     public static OnnxValue Squash(this OnnxGraph graph, OnnxValue s, int dim = -1, double eps = 0)
     {
+        ArgumentNullException.ThrowIfNull(graph);
         var norm = graph.Length(s, dim, keepdim: true);
         if (eps != 0)
         {
@@ -40,8 +44,10 @@ public static class CapsuleOperations
     /// <param name="s">Vectors of any shape.</param>
     /// <param name="dim">The dimension that holds a vector's entries. Default: the last.</param>
     /// <returns>Vectors of the same shape.</returns>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="dim"/> is no dimension of the value.</exception>
     public static OnnxValue ExponentialSquash(this OnnxGraph graph, OnnxValue s, int dim = -1)
     {
+        ArgumentNullException.ThrowIfNull(graph);
         // ONNX has no expm1, and 1 - exp(-n) loses all digits of a small n; with t = tanh(n / 2) it is 2 t / (1 + t), which keeps them.
         var length = graph.Length(s, dim, keepdim: true);
         var norm = graph.Node("Max", [length, graph.Number(1e-16)], length.Shape);

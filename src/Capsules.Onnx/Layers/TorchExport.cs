@@ -102,8 +102,19 @@ internal static class TorchExport
             new OnnxAttribute("dilations", dilations), new OnnxAttribute("group", groups));
     }
 
-    private static IEnumerable<long> Grid(OnnxValue input, long[] kernel, long[] stride, long[] padding, long[] dilation) =>
-        Enumerable.Range(0, 2).Select(i => (input.Shape[i + 2] + 2 * padding[i] - dilation[i] * (kernel[i] - 1) - 1) / stride[i] + 1);
+    private static long[] Grid(OnnxValue input, long[] kernel, long[] stride, long[] padding, long[] dilation)
+    {
+        var grid = new long[2];
+        for (var i = 0; i < 2; i++)
+        {
+            var room = input.Shape[i + 2] + 2 * padding[i] - dilation[i] * (kernel[i] - 1) - 1;
+            grid[i] = room >= 0 ? room / stride[i] + 1 : throw new ArgumentException(
+                $"A kernel of {kernel[0]} x {kernel[1]} does not fit into {OnnxValue.Text(input.Shape)}. Take a larger image or a smaller kernel.",
+                nameof(input));
+        }
+
+        return grid;
+    }
 
     // TorchSharp keeps one number for both sides where one was given.
     private static long[] Pair(long[] sizes) => sizes.Length == 1 ? [sizes[0], sizes[0]] : sizes;

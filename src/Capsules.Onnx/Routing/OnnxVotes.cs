@@ -32,9 +32,12 @@ public sealed class OnnxVotes
     /// <summary>The coupled sum of votes, sum_i c_ij u_hat_ij.</summary>
     /// <param name="coupling">Coupling coefficients (B, J, N), or (1, J, N) for the same in every sample.</param>
     /// <returns>A value (B, J, E).</returns>
+    /// <exception cref="ArgumentException">The coupling is of another shape.</exception>
     public OnnxValue WeightedSum(OnnxValue coupling)
     {
         ArgumentNullException.ThrowIfNull(coupling);
+        var batch = coupling.Shape is [1, ..] ? 1 : OnnxGraph.Batch;
+        OnnxGraph.CheckShape(nameof(WeightedSum), coupling, "B, J, N", batch, OutCapsules, InCapsules);
         var row = Graph.Unsqueeze(coupling, 2);
         return Graph.Squeeze(Graph.Node("MatMul", [row, _votes], [OnnxGraph.Batch, OutCapsules, 1, OutDim]), 2);
     }
@@ -42,9 +45,11 @@ public sealed class OnnxVotes
     /// <summary>The agreement of every vote with an output vector, the scalar product of u_hat_ij and v_j.</summary>
     /// <param name="outputs">Output vectors (B, J, E).</param>
     /// <returns>A value (B, J, N).</returns>
+    /// <exception cref="ArgumentException">The output vectors are of another shape.</exception>
     public OnnxValue Agreement(OnnxValue outputs)
     {
         ArgumentNullException.ThrowIfNull(outputs);
+        OnnxGraph.CheckShape(nameof(Agreement), outputs, "B, J, E", OnnxGraph.Batch, OutCapsules, OutDim);
         var column = Graph.Unsqueeze(outputs, 3);
         return Graph.Squeeze(Graph.Node("MatMul", [_votes, column], [OnnxGraph.Batch, OutCapsules, InCapsules, 1]), 3);
     }
