@@ -2,35 +2,36 @@ using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.RegularExpressions;
+using Capsules.Onnx;
 
 namespace Capsules.ApiReference;
 
-/// <summary>The API reference: a page for each folder of the library's sources, and an index.</summary>
+/// <summary>The API reference: a page for each folder of the library's sources, one for Capsules.Onnx, and an index.</summary>
 public static class Pages
 {
-    private const string Index = "README.md", Other = "Common";
+    private const string Index = "README.md", Other = "Common", Onnx = "Onnx";
 
     private const BindingFlags Declared =
         BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly;
 
     private const string Head =
-        "# API reference\n\nMade of the comments in the sources by `tools/Capsules.ApiReference`; one page for each folder of `src/Capsules`.\n";
+        "# API reference\n\nMade of the comments in the sources by `tools/Capsules.ApiReference`; one page for each folder of `src/Capsules`, " +
+        "and one for the package Capsules.Onnx.\n";
 
     /// <summary>The text of each page by its file name.</summary>
     /// <param name="root">The repository's folder.</param>
     public static SortedDictionary<string, string> Write(string root)
     {
-        var assembly = typeof(CapsuleLayer).Assembly;
-        var comments = new Comments(Path.ChangeExtension(assembly.Location, ".xml"));
         var folders = FoldersOfTypes(Path.Combine(root, "src", "Capsules"));
-        var groups = assembly.GetExportedTypes().Where(type => !type.IsNested)
-            .GroupBy(type => folders[type.Name]).OrderBy(group => group.Key, StringComparer.Ordinal)
+        var groups = typeof(CapsuleLayer).Assembly.GetExportedTypes().Where(type => !type.IsNested).GroupBy(type => folders[type.Name])
+            .Concat(typeof(OnnxGraph).Assembly.GetExportedTypes().GroupBy(_ => Onnx)).OrderBy(group => group.Key, StringComparer.Ordinal)
             .Select(group => (Name: group.Key, Types: group.OrderBy(type => type.Name, StringComparer.Ordinal).ToList())).ToList();
 
         var pages = new SortedDictionary<string, string>(StringComparer.Ordinal);
         var index = new StringBuilder(Head);
         foreach (var (name, types) in groups)
         {
+            var comments = new Comments(Path.ChangeExtension(types[0].Assembly.Location, ".xml"));
             pages[$"{name}.md"] = Page(name, types, comments);
             index.Append($"\n## {name}\n\n| | |\n|---|---|\n");
             foreach (var type in types)

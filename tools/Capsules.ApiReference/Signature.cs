@@ -17,13 +17,26 @@ internal static class Signature
     {
         Type type => Declaration(type),
         ConstructorInfo constructor => $"{Name(constructor.DeclaringType!)}({Parameters(constructor)})",
-        MethodInfo method => $"{(method.IsStatic ? "static " : "")}{Result(method)} {method.Name}({Parameters(method)})",
+        MethodInfo method => $"{Modifiers(method)}{Result(method)} {method.Name}({Parameters(method)})",
         PropertyInfo property =>
-            $"{Name(property.PropertyType, new NullabilityInfoContext().Create(property))} {property.Name} {{ get;{Setter(property)} }}",
+            $"{Modifiers(property.GetMethod!)}{Name(property.PropertyType, new NullabilityInfoContext().Create(property))} {property.Name} {{ get;{Setter(property)} }}",
         FieldInfo { IsLiteral: true, DeclaringType.IsEnum: true } value => value.Name,
+        FieldInfo { IsLiteral: true } constant => $"const {Name(constant.FieldType)} {constant.Name}",
         FieldInfo field => $"{Name(field.FieldType)} {field.Name}",
         _ => member.Name,
     };
+
+    // What a class that derives from the type needs to know; every method of an interface is abstract.
+    private static string Modifiers(MethodInfo method) =>
+        (method.IsFamily || method.IsFamilyOrAssembly ? "protected " : "") +
+        (method switch
+        {
+            { IsStatic: true } => "static ",
+            { DeclaringType.IsInterface: true } => "",
+            { IsAbstract: true } => "abstract ",
+            { IsVirtual: true, IsFinal: false, DeclaringType.IsSealed: false } when method.GetBaseDefinition() == method => "virtual ",
+            _ => "",
+        });
 
     private static string Setter(PropertyInfo property) => property.SetMethod is { IsPublic: true } ? " set;" : "";
 
@@ -36,6 +49,7 @@ internal static class Signature
 
         var kind = type switch
         {
+            { IsInterface: true } => "interface",
             { IsValueType: true } => "struct",
             { IsAbstract: true, IsSealed: true } => "static class",
             { IsAbstract: true } => "abstract class",
@@ -53,9 +67,14 @@ internal static class Signature
     private static string Parameters(MethodBase method) => string.Join(", ", method.GetParameters().Select(parameter =>
     {
         var type = Name(parameter.ParameterType, new NullabilityInfoContext().Create(parameter), parameter.GetCustomAttribute<TupleElementNamesAttribute>());
-        var (before, after) = (parameter.IsDefined(typeof(ParamArrayAttribute)) ? "params " : "", parameter.HasDefaultValue ? $" = {Value(parameter)}" : "");
+        var (before, after) = (Before(parameter), parameter.HasDefaultValue ? $" = {Value(parameter)}" : "");
         return $"{before}{type} {parameter.Name}{after}";
     }));
+
+    private static string Before(ParameterInfo parameter) =>
+        parameter.IsDefined(typeof(ParamArrayAttribute)) ? "params "
+        : parameter.Position == 0 && parameter.Member.IsDefined(typeof(ExtensionAttribute)) ? "this "
+        : "";
 
     private static string Value(ParameterInfo parameter) => (parameter.DefaultValue, Nullable.GetUnderlyingType(parameter.ParameterType) ?? parameter.ParameterType) switch
     {
