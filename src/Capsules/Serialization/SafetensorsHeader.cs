@@ -22,6 +22,11 @@ internal static class SafetensorsHeader
     /// <exception cref="InvalidDataException">It breaks a rule of the format; the message says which.</exception>
     public static (List<SafetensorsEntry> Entries, Dictionary<string, string> Metadata) Parse(ReadOnlySpan<byte> json, long dataBytes)
     {
+        if (json is [(byte)' ' or (byte)'\t' or (byte)'\r' or (byte)'\n', ..])
+        {
+            throw new InvalidDataException("its header is not the JSON of a safetensors file, which must begin with '{'");
+        }
+
         var (entries, metadata) = (new List<SafetensorsEntry>(), new Dictionary<string, string>());
         try
         {

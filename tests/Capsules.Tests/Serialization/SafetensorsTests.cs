@@ -1,5 +1,7 @@
 using System.Buffers.Binary;
+using System.Diagnostics;
 using System.Text;
+using System.Text.Json;
 using static TorchSharp.torch;
 
 namespace Capsules.Tests.Serialization;
@@ -80,6 +82,68 @@ public sealed class SafetensorsTests : IDisposable
         bytes[(8 + length)..].Should().Equal(3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x80, 0x3f, 0, 0, 0, 0xc0, 7);
     }
 
+    // Fixtures/read.py knows the published description of the format and nothing of ours.
+    [Fact]
+    public void Save_EveryDtype_IsReadByAnotherProgram()
+    {
+        using var scope = NewDisposeScope();
+        var values = tensor([0.0, 1, 2, 0, 3, 1]).reshape(2, 3);
+        var tensors = Dtypes.ToDictionary(row => $"{row.Data}", row => values.to_type(row.Data));
+        tensors["extremes"] = tensor([float.NaN, float.PositiveInfinity, float.NegativeInfinity, -0f, float.Epsilon]);
+        tensors["bfloat16"] = tensor([1 / 3f, -98304f]).to_type(bfloat16);
+        tensors["float16"] = tensor([1 / 3f, 6e-8f]).to_type(float16);
+        tensors["complex"] = tensor(new System.Numerics.Complex(1.5, -2)).to_type(complex64);
+        tensors["int64"] = tensor([long.MinValue, long.MaxValue]);
+        (tensors["scalar"], tensors["empty"], tensors["transposed é \""]) = (tensor(2.5), zeros(0, 3), values.t());
+        Safetensors.Save(FilePath, tensors, new Dictionary<string, string> { ["format"] = "pt", ["é\n"] = "\"ü\\" });
+
+        using var read = ReadByPython(FilePath);
+
+        read.RootElement.GetProperty("metadata").EnumerateObject().ToDictionary(entry => entry.Name, entry => entry.Value.GetString())
+            .Should().BeEquivalentTo(new Dictionary<string, string> { ["format"] = "pt", ["é\n"] = "\"ü\\" });
+        var found = read.RootElement.GetProperty("tensors").EnumerateObject().ToDictionary(entry => entry.Name, entry => entry.Value);
+        found.Keys.Should().BeEquivalentTo(tensors.Keys);
+        string Values(string name) => string.Join(' ', found[name].GetProperty("values").EnumerateArray());
+        foreach (var row in Dtypes)
+        {
+            found[$"{row.Data}"].GetProperty("shape").EnumerateArray().Select(size => size.GetInt64()).Should().Equal(2, 3);
+            Values($"{row.Data}").Should().Be(row.Data switch
+            {
+                ScalarType.Bool => "False True True False True True",
+                ScalarType.ComplexFloat32 => "0.0 0.0 1.0 0.0 2.0 0.0 0.0 0.0 3.0 0.0 1.0 0.0",
+                ScalarType.Float16 or ScalarType.BFloat16 or ScalarType.Float32 or ScalarType.Float64 => "0.0 1.0 2.0 0.0 3.0 1.0",
+                _ => "0 1 2 0 3 1",
+            }, $"{row.Data}");
+        }
+
+        Values("extremes").Should().Be("nan inf -inf -0.0 1.401298464324817e-45");
+        Values("bfloat16").Should().Be("0.333984375 -98304.0");
+        Values("float16").Should().Be("0.333251953125 5.960464477539063e-08");
+        Values("complex").Should().Be("1.5 -2.0");
+        Values("int64").Should().Be("-9223372036854775808 9223372036854775807");
+        (Values("scalar"), Values("empty"), Values("transposed é \"")).Should().Be(("2.5", "", "0.0 0.0 1.0 3.0 2.0 1.0"));
+    }
+
+    private static JsonDocument ReadByPython(string path)
+    {
+        var script = Path.Combine(AppContext.BaseDirectory, "Serialization", "Fixtures", "read.py");
+        var start = new ProcessStartInfo("python3", ["-X", "utf8", script, path]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        try
+        {
+            using var python = Process.Start(start)!;
+            var error = python.StandardError.ReadToEndAsync();
+            var output = python.StandardOutput.ReadToEnd();
+            python.WaitForExit();
+            python.ExitCode.Should().Be(0, error.Result);
+            return JsonDocument.Parse(output);
+        }
+        catch (System.ComponentModel.Win32Exception)
+        {
+            Assert.Skip("There is no python3 here.");
+            throw;
+        }
+    }
+
     [Theory]
     [InlineData("""{"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}""", 8, null)]
     [InlineData("""{"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}   """, 8, null)]
@@ -107,6 +171,7 @@ public sealed class SafetensorsTests : IDisposable
     [InlineData("""[]""", 0, "StartObject was expected")]
     [InlineData("""{"x":{}} {}""", 0, "not the JSON")]
     [InlineData("", 0, "not the JSON")]
+    [InlineData(""" {"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}""", 8, "must begin with '{'")]
     public void Open_Header_IsTakenOrRefusedWithTheReason(string json, int dataBytes, string? problem)
     {
         Write(Encoding.UTF8.GetBytes(json), dataBytes);
