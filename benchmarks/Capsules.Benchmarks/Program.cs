@@ -15,6 +15,8 @@ switch (args)
         return SoakCommand.Run(rest);
     case [CompareOnnxCommand.Name, .. var rest]:
         return CompareOnnxCommand.Create().Parse(rest).Invoke();
+    case [CheckOnnxCommand.Name, .. var rest]:
+        return await CheckOnnxCommand.Create().Parse(rest).InvokeAsync();
     case [OnnxChild.Name, .. var rest]:
         return OnnxChild.Run(rest);
     case [CompareAlgorithmsCommand.Name, .. var rest]:

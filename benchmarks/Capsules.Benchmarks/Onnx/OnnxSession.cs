@@ -28,6 +28,14 @@ internal sealed class OnnxSession : IDisposable
         return results[0].GetTensorDataAsSpan<float>().ToArray();
     }
 
+    /// <summary>All outputs, in the order of the file.</summary>
+    public IReadOnlyList<float[]> All(float[] images, long[] shape)
+    {
+        using var input = OrtValue.CreateTensorValueFromMemory(images, shape);
+        using var results = _session.Run(_options, ["images"], [input], _session.OutputNames);
+        return [.. results.Select(result => result.GetTensorDataAsSpan<float>().ToArray())];
+    }
+
     public void Dispose()
     {
         _session.Dispose();

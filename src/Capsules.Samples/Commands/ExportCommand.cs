@@ -20,7 +20,7 @@ internal static class ExportCommand
             Description = $"{Onnx}: the whole network, for ONNX Runtime and others; {SafetensorsFormat}: weights and description, which the other commands take in place of a run.",
             DefaultValueFactory = _ => Onnx,
         }, Onnx, SafetensorsFormat);
-        var output = new Option<string?>("--output") { Description = "The file. [default: network.onnx or network.safetensors in the run folder]" };
+        var output = new Option<string?>("--output") { Description = "The file. [default: network.onnx or network.safetensors in the run folder; of pretrained in the working folder]" };
         var withoutDecoder = new Option<bool>("--without-decoder")
         {
             Description = $"Leave the decoder out, which of a small network is the larger part ({SafetensorsFormat}).",
@@ -31,8 +31,7 @@ internal static class ExportCommand
             Session.Open("cpu", threads: 0);
             var (console, kind, bare) = (AnsiConsole.Console, result.GetValue(format)!, result.GetValue(withoutDecoder));
             var path = RunFolder.BestIn(result.GetValue(run)!);
-            var file = Path.GetFullPath(
-                result.GetValue(output) ?? Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, $"network.{kind}"));
+            var file = Path.GetFullPath(result.GetValue(output) ?? Path.Combine(FolderFor(path), $"network.{kind}"));
             if (kind == SafetensorsFormat)
             {
                 NetworkFile.Save(result.GetValue(run)!, file, withDecoder: !bare);
@@ -55,6 +54,9 @@ internal static class ExportCommand
         });
         return command;
     }
+
+    /// <summary>Where a file of a checkpoint goes: beside it, but not into the program's own folder, where the shipped network lies.</summary>
+    internal static string FolderFor(string path) => path == NetworkFile.PretrainedPath ? "." : Path.GetDirectoryName(Path.GetFullPath(path))!;
 
     private static void WriteOnnx(IAnsiConsole console, Checkpoint checkpoint, ImageNetwork network, string file)
     {

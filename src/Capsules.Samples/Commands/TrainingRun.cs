@@ -102,6 +102,13 @@ internal static class TrainingRun
         trainer.EpochEnded = () => Draw(folder, dataset, trainer);
         display.Line($"{dataset.Name} ({dataset.Source}): {RunReport.Count(dataset.Train.Count)} training and {RunReport.Count(dataset.Test.Count)} test images, on {ComputeDevice.Describe(device)}");
         display.Line($"run folder: {folder.FullPath}");
+        if (trainer.Options.ImagesPerEpoch > trainer.ImagesAvailable)
+        {
+            display.Line(
+                $"--images is {RunReport.Count(trainer.Options.ImagesPerEpoch.Value)}, but an epoch has {RunReport.Count(trainer.ImagesAvailable)}: " +
+                "all training images that are not held out (--validation).");
+        }
+
         if (trainer.Options.Select.Warning() is { } warning)
         {
             display.Line($"the best checkpoint is {warning}");

@@ -62,6 +62,9 @@ internal sealed class Trainer : IDisposable
 
     private long StepsDone => (long)_state.History.Count * StepsInEpoch + _state.StepInEpoch;
 
+    /// <summary>Training images that are not held out: as many as an epoch can have.</summary>
+    public int ImagesAvailable => _training.Length;
+
     private long ImagesInEpoch => Math.Min(_options.ImagesPerEpoch ?? long.MaxValue, _training.Length);
 
     /// <summary>Steps in an epoch.</summary>

@@ -13,8 +13,15 @@ internal sealed record ConvolutionGeometry((long H, long W) Stride, (long H, lon
     public IReadOnlyList<bool> Wanted { get; init; } = [];
 
     /// <summary>The output's height and width; below 1 where the image is smaller than the kernel.</summary>
-    public (long H, long W) OutSize(Tensor input, Tensor weight) => (
-        OutSize(input.size(2), weight.size(2), Stride.H, Padding.H, Dilation.H), OutSize(input.size(3), weight.size(3), Stride.W, Padding.W, Dilation.W));
+    public (long H, long W) OutSize(Tensor input, Tensor weight) =>
+        OutSize((input.size(2), input.size(3)), (weight.size(2), weight.size(3)));
+
+    /// <summary>The output's height and width; below 1 where the image is smaller than the kernel.</summary>
+    public (long H, long W) OutSize((long H, long W) image, (long H, long W) kernel) => (
+        OutSize(image.H, kernel.H, Stride.H, Padding.H, Dilation.H), OutSize(image.W, kernel.W, Stride.W, Padding.W, Dilation.W));
+
+    /// <summary>The pixels from a kernel's first element to its last.</summary>
+    public (long H, long W) Span((long H, long W) kernel) => (Span(kernel.H, Dilation.H), Span(kernel.W, Dilation.W));
 
     /// <summary>torch's own convolution, in the dtype in which the input's is computed, which the output has.</summary>
     public Tensor Reference(Tensor input, Tensor weight, Tensor? bias)
@@ -57,6 +64,5 @@ internal sealed record ConvolutionGeometry((long H, long W) Stride, (long H, lon
         return free < 0 ? 0 : free / stride + 1;
     }
 
-    // The pixels from a kernel's first element to its last.
     private static long Span(long kernel, long dilation) => dilation * (kernel - 1) + 1;
 }

@@ -214,17 +214,17 @@ public sealed class PrimaryCapsule : nn.Module<Tensor, Tensor>
     // The grid of positions: the convolution's output height and width.
     private (long H, long W) Grid(long height, long width, string argument)
     {
-        var (stride, padding, dilation) = (_geometry.Stride, _geometry.Padding, _geometry.Dilation);
-        var (spanH, spanW) = (dilation.H * (_kernel.H - 1) + 1, dilation.W * (_kernel.W - 1) + 1);
-        if (height + 2 * padding.H < spanH || width + 2 * padding.W < spanW)
+        var grid = _geometry.OutSize((height, width), _kernel);
+        if (grid.H < 1 || grid.W < 1)
         {
+            var (span, padding, dilation) = (_geometry.Span(_kernel), _geometry.Padding, _geometry.Dilation);
             throw new ArgumentException(
-                $"PrimaryCapsule's kernel {_kernel.H} x {_kernel.W} with dilation {dilation.H} x {dilation.W} spans {spanH} x {spanW} " +
+                $"PrimaryCapsule's kernel {_kernel.H} x {_kernel.W} with dilation {dilation.H} x {dilation.W} spans {span.H} x {span.W} " +
                 $"pixels, but the input is {height} x {width} with padding {padding.H} x {padding.W}. " +
                 "Use larger images, a smaller kernel or more padding.", argument);
         }
 
-        return ((height + 2 * padding.H - spanH) / stride.H + 1, (width + 2 * padding.W - spanW) / stride.W + 1);
+        return grid;
     }
 
     private static void AtLeast((long H, long W) size, long least, string name)

@@ -53,6 +53,7 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("--output runs info", "--output means nothing before info. Leave it out.")]
     [InlineData("--epochs 3 train", "Unrecognized command or argument '--epochs'.")]
     [InlineData("train --dataset builtin --augmentation none --shift 1", "--shift means nothing with --augmentation none. Leave it out, ")]
+    [InlineData("train --dataset multimnist --shift 3", "multimnist shifts its objects itself, and --shift has no part in it. Leave it out.")]
     [InlineData("train --model cnn --reconstruction-weight 1", "--reconstruction-weight means nothing to --model cnn. Leave it out.")]
     [InlineData("tarin", "Unrecognized command or argument 'tarin'.")]
     public async Task CommandLine_ImpossibleValue_IsOneMessageAndExitCodeOne(string line, string message)
@@ -61,6 +62,19 @@ public sealed class CommandLineTests : IDisposable
         code.Should().Be(1);
         error.Trim().Should().StartWith(message);
         error.Should().NotContain("   at ", "no stack trace");
+    }
+
+    // Ten images to train on, one of them held out.
+    [Fact]
+    public async Task Train_MoreImagesThanThereAre_SaysHowManyAnEpochHas()
+    {
+        TestRun.Save(_folder.Path);
+        string[] train = ["train", "--model", "efficient", "--epochs", "1", "--dataset", "mnist", "--data", _folder.Path, "--output", _folder.PathOf("runs")];
+        var (code, output, _) = await Run([.. train, "--images", "60000"]);
+        code.Should().Be(0);
+        output.Should().Contain("--images is 60,000, but an epoch has 9: all training images that are not held out");
+        (_, output, _) = await Run([.. train, "--images", "9"]);
+        output.Should().NotContain("--images is");
     }
 
     [Fact]

@@ -40,6 +40,13 @@ public sealed class ExportCommandTests(SavedRun saved) : IClassFixture<SavedRun>
     }
 
     [Fact]
+    public void Export_WithoutAFile_GoesBesideTheRunAndForTheShippedNetworkIntoTheWorkingFolder()
+    {
+        ExportCommand.FolderFor(RunFolder.BestIn(saved.Folder)).Should().Be(saved.Folder);
+        ExportCommand.FolderFor(RunFolder.BestIn(NetworkFile.Pretrained)).Should().Be(".");
+    }
+
+    [Fact]
     public async Task Export_ThatCannotBe_SaysWhy()
     {
         using var folder = new TemporaryFolder();

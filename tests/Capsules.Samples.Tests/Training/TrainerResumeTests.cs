@@ -18,14 +18,8 @@ public class TrainerResumeTests
         using var dataset = SmallDigits.Create();
         using var whole = Train(folders, dataset, options);
 
-        var folder = RunFolder.Create(folders.Path, "interrupted");
-        using var stop = new CancellationTokenSource();
-        using (var interrupted = Trainer.Start(options, dataset, CPU, folder, Silent))
-        {
-            CancelAfter(interrupted, steps: 6, stop);
-            ((Action)(() => interrupted.Run(stop.Token))).Should().Throw<OperationCanceledException>();
-            interrupted.History.Should().HaveCount(1);
-        }
+        var folder = Interrupted(folders, dataset, options, steps: 6);
+        Checkpoint.Describe(folder.Last).State.History.Should().HaveCount(1);
 
         using var resumed = Trainer.Resume(folder, new RunEnd(), dataset, CPU, Silent);
         resumed.Run(TestContext.Current.CancellationToken);
@@ -50,13 +44,7 @@ public class TrainerResumeTests
             ClipGradients = 0.1,
         }).Resolve();
         using var whole = Train(folders, dataset, options);
-        var folder = RunFolder.Create(folders.Path, "interrupted");
-        using var stop = new CancellationTokenSource();
-        using (var interrupted = Trainer.Start(options, dataset, CPU, folder, Silent))
-        {
-            CancelAfter(interrupted, steps: 3, stop);
-            ((Action)(() => interrupted.Run(stop.Token))).Should().Throw<OperationCanceledException>();
-        }
+        var folder = Interrupted(folders, dataset, options, steps: 3);
 
         using var resumed = Trainer.Resume(folder, new RunEnd(), dataset, CPU, Silent);
         resumed.Run(TestContext.Current.CancellationToken);
@@ -171,5 +159,16 @@ public class TrainerResumeTests
         var act = () => Trainer.Resume(folder, new RunEnd(2), others, CPU, Silent);
         act.Should().Throw<UserException>()
             .WithMessage("The run was trained on other images than those of generated, seed 5. Give the original ones with --data, or start a new run.");
+    }
+
+    // A run that was cancelled in a step, and saved itself.
+    private static RunFolder Interrupted(TemporaryFolder folders, ImageDataset dataset, TrainingOptions options, int steps)
+    {
+        var folder = RunFolder.Create(folders.Path, "interrupted");
+        using var stop = new CancellationTokenSource();
+        using var trainer = Trainer.Start(options, dataset, CPU, folder, Silent);
+        CancelAfter(trainer, steps, stop);
+        ((Action)(() => trainer.Run(stop.Token))).Should().Throw<OperationCanceledException>();
+        return folder;
     }
 }

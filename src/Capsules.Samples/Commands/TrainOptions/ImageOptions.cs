@@ -42,8 +42,14 @@ internal sealed class ImageOptions : OptionGroup
 
     public override TrainingOptions Apply(ParseResult result, TrainingOptions recipe)
     {
+        var kind = DatasetCatalog.Get(result.GetValue(_dataset)!);
+        if (kind.Augmentation == Augmentation.None && !result.IsGiven(_augmentation) && result.IsGiven(_shift))
+        {
+            throw new UserException($"{kind.Name} shifts its objects itself, and --shift has no part in it. Leave it out.");
+        }
+
         var augmentation = Value<Augmentation>(result, _augmentation)
-            ?? DatasetCatalog.Get(result.GetValue(_dataset)!).Augmentation
+            ?? kind.Augmentation
             ?? (result.IsGiven(_crop) ? Augmentation.None : recipe.Augmentation);
         if (augmentation != Augmentation.Shift && result.IsGiven(_shift))
         {
