@@ -33,7 +33,8 @@ internal sealed record OnnxAgreement(string Network, int Images, int Errors, int
             using var dataset = await DatasetCatalog.OpenAsync(
                 facts.Name, data, Console.Error.WriteLine, facts.OptionsFor(facts.Name), cancellation: cancellation);
             images = (int)Math.Min(images, dataset.Test.Count);
-            var title = $"{checkpoint.Options.Model}, {facts.Name}, epoch {checkpoint.State.History.Count}";
+            var preset = checkpoint.Options.Preset == Preset.OfficialCode ? " --preset official" : "";
+            var title = $"{checkpoint.Options.Model}{preset}, {facts.Name}, epoch {checkpoint.State.History.Count}";
             var file = Path.GetTempFileName();
             try
             {
