@@ -31,7 +31,7 @@ internal static class ExportCommand
             Session.Open("cpu", threads: 0);
             var (console, kind, bare) = (AnsiConsole.Console, result.GetValue(format)!, result.GetValue(withoutDecoder));
             var path = RunFolder.BestIn(result.GetValue(run)!);
-            var file = Path.GetFullPath(result.GetValue(output) ?? Path.Combine(FolderFor(path), $"network.{kind}"));
+            var file = Path.GetFullPath(result.GetValue(output) ?? Path.Combine(RunFolder.PlaceBeside(path), $"network.{kind}"));
             if (kind == SafetensorsFormat)
             {
                 NetworkFile.Save(result.GetValue(run)!, file, withDecoder: !bare);
@@ -54,9 +54,6 @@ internal static class ExportCommand
         });
         return command;
     }
-
-    /// <summary>Where a file of a checkpoint goes: beside it, but not into the program's own folder, where the shipped network lies.</summary>
-    internal static string FolderFor(string path) => path == NetworkFile.PretrainedPath ? "." : Path.GetDirectoryName(Path.GetFullPath(path))!;
 
     private static void WriteOnnx(IAnsiConsole console, Checkpoint checkpoint, ImageNetwork network, string file)
     {

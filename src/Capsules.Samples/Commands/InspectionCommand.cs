@@ -49,7 +49,7 @@ internal static class InspectionCommand
                 throw;
             }
 
-            var folder = result.GetValue(output) ?? (path == NetworkFile.PretrainedPath ? "." : Path.GetDirectoryName(Path.GetFullPath(path))!);
+            var folder = result.GetValue(output) ?? RunFolder.PlaceBeside(path);
             using var inspection = new Inspection(console, checkpoint, network, images, place, folder);
             if (inspection.HasPairs && !takesPairs)
             {

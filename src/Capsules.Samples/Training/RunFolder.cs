@@ -92,6 +92,11 @@ internal sealed class RunFolder
         return File.Exists(folder.Best) ? folder.Best : folder.Last;
     }
 
+    /// <summary>
+    /// The folder for what is made of a checkpoint: that in which it lies, but of the shipped network, which lies with the program, the working folder.
+    /// </summary>
+    public static string PlaceBeside(string path) => path == NetworkFile.PretrainedPath ? "." : Path.GetDirectoryName(Path.GetFullPath(path))!;
+
     /// <summary>Whether there is a run in the folder to go on with.</summary>
     public bool IsBegun => File.Exists(Last) || File.Exists(Config);
 

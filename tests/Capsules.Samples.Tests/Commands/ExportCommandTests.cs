@@ -42,8 +42,8 @@ public sealed class ExportCommandTests(SavedRun saved) : IClassFixture<SavedRun>
     [Fact]
     public void Export_WithoutAFile_GoesBesideTheRunAndForTheShippedNetworkIntoTheWorkingFolder()
     {
-        ExportCommand.FolderFor(RunFolder.BestIn(saved.Folder)).Should().Be(saved.Folder);
-        ExportCommand.FolderFor(RunFolder.BestIn(NetworkFile.Pretrained)).Should().Be(".");
+        RunFolder.PlaceBeside(RunFolder.BestIn(saved.Folder)).Should().Be(saved.Folder);
+        RunFolder.PlaceBeside(RunFolder.BestIn(NetworkFile.Pretrained)).Should().Be(".");
     }
 
     [Fact]
