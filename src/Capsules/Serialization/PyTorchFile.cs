@@ -73,7 +73,7 @@ public static class PyTorchFile
         {
             var dictionaries = whole.Where(entry => entry.Value is Dictionary<object, object?>).Select(entry => $"'{entry.Key}'").ToList();
             throw new InvalidDataException($"its entry '{other.Key}' is no tensor. " + (dictionaries.Count > 0
-                ? $"Name the dictionary of tensors with key: one of {string.Join(", ", dictionaries)}"
+                ? $"Read one of its dictionaries, {string.Join(", ", dictionaries)}, by PyTorchFile.Load(path, key)"
                 : "Save model.state_dict() in PyTorch"));
         }
 

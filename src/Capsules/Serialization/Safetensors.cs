@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 namespace Capsules;
 
 /// <summary>Tensors by name to and from a safetensors file, the format of Hugging Face that PyTorch, JAX and others read safely.</summary>
-/// <remarks>The format is described at https://github.com/huggingface/safetensors. For modules see <see cref="Weights"/>.</remarks>
+/// <remarks>The format is described at https://github.com/huggingface/safetensors. For modules see <see cref="Weights"/>. Any thread may call.</remarks>
 public static class Safetensors
 {
     /// <summary>Writes tensors to a file, whole or not at all: an existing file stays as it is until the new one is complete.</summary>
@@ -13,6 +13,7 @@ public static class Safetensors
     /// <exception cref="ArgumentException">A name occurs twice or is reserved, a tensor is null or disposed, or the format has no such dtype.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be written.</exception>
+    /// <exception cref="PlatformNotSupportedException">The processor is big-endian.</exception>
     public static void Save(string path, IEnumerable<KeyValuePair<string, Tensor>> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -51,6 +52,7 @@ public static class Safetensors
     /// <returns>New tensors by name, which the caller owns.</returns>
     /// <exception cref="IOException">The file is missing or cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
+    /// <exception cref="PlatformNotSupportedException">The processor is big-endian.</exception>
     /// <exception cref="InvalidDataException">It is no safetensors file, or a damaged one.</exception>
     /// <exception cref="NotSupportedException">TorchSharp has no dtype for one of them; <see cref="SafetensorsFile"/> reads the others.</exception>
     public static Dictionary<string, Tensor> Load(string path, Device? device = null)

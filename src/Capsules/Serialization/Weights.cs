@@ -5,7 +5,8 @@ namespace Capsules;
 /// <summary>The weights of any module to and from a file.</summary>
 /// <remarks>
 /// Written is safetensors; read are safetensors and PyTorch's own .pt files of tensors, told apart by their content. Entries are the
-/// module's state dict: parameters and persistent buffers by name.
+/// module's state dict: parameters and persistent buffers by name. Any thread may call; a module must not be used by another one while its
+/// weights are loaded.
 /// </remarks>
 public static class Weights
 {
@@ -43,6 +44,7 @@ public static class Weights
         ArgumentNullException.ThrowIfNull(module);
         ArgumentException.ThrowIfNullOrEmpty(path);
         using var scope = NewDisposeScope();
+        CheckFormat(path);
         return Load(module, PyTorchFile.IsOne(path) ? PyTorchFile.Load(path) : Safetensors.Load(path), mapping, strict, path);
     }
 
@@ -58,6 +60,25 @@ public static class Weights
         ArgumentNullException.ThrowIfNull(module);
         ArgumentNullException.ThrowIfNull(tensors);
         return Load(module, tensors, mapping, strict, "The dictionary");
+    }
+
+    // Files that users try first, told by their first bytes.
+    private static void CheckFormat(string path)
+    {
+        using var file = File.OpenRead(path);
+        Span<byte> start = stackalloc byte[4];
+        var read = file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false);
+        var kind = start[..read] switch
+        {
+            [0x89, (byte)'H', (byte)'D', (byte)'F'] => "an HDF5 file, as Keras writes",
+            [0x80, 2, 0x8a, 10] => "a file of PyTorch before 1.6",
+            _ => null,
+        };
+        if (kind is not null)
+        {
+            throw new InvalidDataException(
+                $"{path} is {kind}, which is not read here. Convert it to safetensors where it comes from: docs/weights.md has the lines for it.");
+        }
     }
 
     private static WeightsReport Load(nn.Module module, IReadOnlyDictionary<string, Tensor> tensors, WeightsMapping? mapping, bool strict, string what)

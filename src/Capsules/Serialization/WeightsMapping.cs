@@ -6,6 +6,7 @@ namespace Capsules;
 /// How the weights of another implementation become those of a module: for each of the module's names the names that it is made
 /// of, and how, where layouts differ.
 /// </summary>
+/// <remarks>Once its rules are added, any number of threads may load by it.</remarks>
 /// <example>
 /// <code>
 /// var mapping = new WeightsMapping

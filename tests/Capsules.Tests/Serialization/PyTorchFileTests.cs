@@ -65,7 +65,7 @@ public sealed class PyTorchFileTests : IDisposable
     }
 
     [Theory]
-    [InlineData("peer.pt", null, "its entry 'state_dict' is no tensor. Name the dictionary of tensors with key: one of 'state_dict'.")]
+    [InlineData("peer.pt", null, "its entry 'state_dict' is no tensor. Read one of its dictionaries, 'state_dict', by PyTorchFile.Load(path, key).")]
     [InlineData("peer.pt", "model", "it has no dictionary 'model'; it has 'state_dict', 'epoch'.")]
     [InlineData("module.pt", null, "it asks for torch.nn.modules.linear.Linear, and nothing but dictionaries of tensors is read (a file is never executed). Save model.state_dict() in PyTorch.")]
     public void Load_NoDictionaryOfTensors_SaysWhatToDo(string fixture, string? key, string problem)

@@ -66,6 +66,17 @@ public sealed class WeightsTests : IDisposable
         report.Mismatched.Should().Equal("weight: (6, 3, 4, 7) in the file, (6, 3, 4, 5) in the module");
     }
 
+    [Theory]
+    [InlineData(new byte[] { 0x89, 0x48, 0x44, 0x46, 13, 10 }, "an HDF5 file, as Keras writes")]
+    [InlineData(new byte[] { 0x80, 2, 0x8a, 10, 0x6c }, "a file of PyTorch before 1.6")]
+    public void Load_FileOfAnotherFormat_SaysWhichAndWhatToDo(byte[] bytes, string kind)
+    {
+        using var module = new CapsuleLayer(6, 4, 3, 5);
+        File.WriteAllBytes(FilePath, bytes);
+        FluentActions.Invoking(() => Weights.Load(module, FilePath)).Should().Throw<InvalidDataException>()
+            .WithMessage($"{FilePath} is {kind}, which is not read here. Convert it to safetensors where it comes from: *");
+    }
+
     [Fact]
     public void Load_Mapping_RenamesAndConverts()
     {
