@@ -971,7 +971,7 @@ typedef Layout<16, 2, 5, 4> J10E64;
     {                                                                                                                 \
         votePass<L, AGREEMENT>(a);                                                                                    \
     }                                                                                                                 \
-    extern "C" __global__ void __launch_bounds__(128, 2) capsules_routing_gradient_##L(const GradientArguments a)     \
+    extern "C" __global__ void __launch_bounds__(128, 3) capsules_routing_gradient_##L(const GradientArguments a)     \
     {                                                                                                                 \
         gradientPass<L>(a);                                                                                           \
     }
