@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Capsules;
 
-/// <summary>Dynamic routing by the CPU kernel, as an operation that torch differentiates.</summary>
+/// <summary>Dynamic routing by the fused kernel of the tensors' device, as an operation that torch differentiates.</summary>
 internal static class FusedDynamicRouting
 {
     /// <summary>Why the kernel cannot serve these arguments, or null when it can.</summary>
@@ -10,14 +10,19 @@ internal static class FusedDynamicRouting
     {
         foreach (var (name, tensor) in Named(u, weight, bias, logits))
         {
-            if (tensor.device_type != DeviceType.CPU)
+            if (tensor.device_type is not (DeviceType.CPU or DeviceType.CUDA))
             {
-                return $"The fused kernel runs on the CPU, but {name} is on {tensor.device}.";
+                return $"The fused kernel runs on the CPU and on CUDA GPUs, but {name} is on {tensor.device}.";
             }
 
-            if (tensor.dtype is not (ScalarType.Float32 or ScalarType.BFloat16))
+            if (tensor.device_type != u.device_type || tensor.device_index != u.device_index)
             {
-                return $"The fused kernel serves float32 and bfloat16, but {name} is {tensor.dtype}.";
+                return $"The fused kernel needs one device for all arguments, but u is on {u.device} and {name} on {tensor.device}.";
+            }
+
+            if (tensor.dtype is not (ScalarType.Float32 or ScalarType.BFloat16) && !(tensor.dtype == ScalarType.Float16 && IsCuda(tensor)))
+            {
+                return $"The fused kernel serves float32 and bfloat16{(IsCuda(tensor) ? " and float16" : "")}, but {name} is {tensor.dtype}.";
             }
 
             if (tensor.dtype != u.dtype)
@@ -54,9 +59,12 @@ internal static class FusedDynamicRouting
         }
 
         // Counters within one block of rows are ints.
-        return weight.numel() / weight.size(0) > int.MaxValue / 64 || batch > int.MaxValue || inCapsules > int.MaxValue
-            ? "The fused kernel counts within one input capsule's weights in 32 bits, and these are too many."
-            : null;
+        if (weight.numel() / weight.size(0) > int.MaxValue / 64 || batch > int.MaxValue || inCapsules > int.MaxValue)
+        {
+            return "The fused kernel counts within one input capsule's weights in 32 bits, and these are too many.";
+        }
+
+        return IsCuda(u) ? WhyNotOnCuda(u, weight) : null;
     }
 
     /// <summary>Routes input capsules to output capsules.</summary>
@@ -67,10 +75,19 @@ internal static class FusedDynamicRouting
     /// <param name="iterations">Routing iterations; 0 couples uniformly, whatever the logits.</param>
     /// <param name="leaky">Whether the softmax has one more entry, of logit 0, whose share goes nowhere.</param>
     /// <param name="gradientThroughAll">Whether gradients flow through every iteration, or the last coupling counts as constant.</param>
-    /// <param name="plan">How vectors are used. Null chooses by machine and sizes.</param>
+    /// <param name="plan">How the CPU uses vectors. Null chooses by machine and sizes.</param>
+    /// <param name="launcher">What runs the kernels of routing.cu. Null: the GPU for tensors on one, else nothing, and the CPU's own kernel serves.</param>
     /// <returns>Capsules v (B, J, E), float32.</returns>
     public static Tensor Apply(
-        Tensor u, Tensor weight, Tensor? bias, Tensor? logits, int iterations, bool leaky, bool gradientThroughAll, VectorPlan? plan = null)
+        Tensor u,
+        Tensor weight,
+        Tensor? bias,
+        Tensor? logits,
+        int iterations,
+        bool leaky,
+        bool gradientThroughAll,
+        VectorPlan? plan = null,
+        IKernelLauncher? launcher = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(iterations);
         if (WhyNot(u, weight, bias, logits) is { } reason)
@@ -94,6 +111,7 @@ internal static class FusedDynamicRouting
             HasBias = bias is not null,
             HasLogits = logits is not null,
             Plan = use,
+            Launcher = launcher ?? (IsCuda(u) ? CudaKernels.For(u.device_index, out _) : null),
         };
         foreach (var (name, tensor) in Named(u, weight, bias, logits))
         {
@@ -111,6 +129,13 @@ internal static class FusedDynamicRouting
 
         return FusedRoutingFunction.apply([.. inputs.Select(GuardedBackward.Argument), options]).MoveToOuterDisposeScope();
     }
+
+    private static bool IsCuda(Tensor tensor) => tensor.device_type == DeviceType.CUDA;
+
+    private static string? WhyNotOnCuda(Tensor u, Tensor weight) =>
+        CudaKernels.For(u.device_index, out var reason) is null
+            ? $"The CUDA kernel cannot be loaded: {reason}"
+            : CudaRoutingPlan.WhyNot(CudaRoutingCall.SizesOf(u, weight));
 
     private static IEnumerable<(string Name, Tensor Tensor)> Named(Tensor u, Tensor weight, Tensor? bias, Tensor? logits)
     {

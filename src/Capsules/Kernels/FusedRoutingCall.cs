@@ -17,7 +17,11 @@ internal sealed class FusedRoutingOptions
 
     public required bool HasLogits { get; init; }
 
+    /// <summary>How the CPU's kernel uses vectors.</summary>
     public required VectorPlan Plan { get; init; }
+
+    /// <summary>What runs the kernels of routing.cu; null for the CPU's kernel.</summary>
+    public IKernelLauncher? Launcher { get; init; }
 
     /// <summary>For each tensor in the order u, weight, bias, logits, of those that are there.</summary>
     public List<bool> RequiresGrad { get; } = [];
@@ -30,6 +34,11 @@ internal static unsafe class FusedRoutingCall
     /// <remarks>To be called inside a dispose scope: temporaries stay in it.</remarks>
     public static Tensor Forward(List<Tensor> inputs, FusedRoutingOptions options, out Tensor? saved, bool save)
     {
+        if (options.Launcher is { } launcher)
+        {
+            return CudaRoutingCall.Forward(inputs, options, launcher, out saved, save);
+        }
+
         var prepared = inputs.ConvertAll(Prepare);
         var problem = Problem(prepared, options);
         var output = empty(problem.B, problem.J, problem.E, dtype: ScalarType.Float32);
@@ -70,6 +79,11 @@ internal static unsafe class FusedRoutingCall
     /// <remarks>To be called inside a dispose scope: temporaries stay in it.</remarks>
     public static List<Tensor?> Backward(List<Tensor> inputs, Tensor saved, Tensor outputGradient, FusedRoutingOptions options)
     {
+        if (options.Launcher is { } launcher)
+        {
+            return CudaRoutingCall.Backward(inputs, saved, outputGradient, options, launcher);
+        }
+
         var dtype = inputs[0].dtype;
         var prepared = inputs.ConvertAll(Prepare);
         var upstream = Prepare(outputGradient);

@@ -29,7 +29,8 @@ public sealed class DynamicRouting : Routing
     /// <param name="gradient">How far the gradient reaches. Default: through all iterations.</param>
     /// <param name="kernel">
     /// Which implementation computes. Default: the fused kernel where it serves (float32 and bfloat16 <see cref="LinearVotes"/> on
-    /// the CPU, no coupling coefficients wanted), torch operations elsewhere. Both are the same function.
+    /// the CPU; those and float16 on CUDA, within the sizes of docs/gpu-kernel.md; no coupling coefficients wanted), torch operations
+    /// elsewhere. All are the same function.
     /// </param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="iterations"/> is negative.</exception>
     public DynamicRouting(

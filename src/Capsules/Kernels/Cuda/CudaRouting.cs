@@ -9,7 +9,29 @@ public static class CudaRouting
     /// One sentence: that the CUDA kernel serves <see cref="DynamicRouting"/> on this machine's GPUs, or why torch operations do instead.
     /// </summary>
     /// <remarks>Asking loads the kernel where there is a GPU, which takes up to a few seconds the first time, and never throws.</remarks>
-    public static string Status => cuda.is_available()
-        ? "The CUDA kernel of dynamic routing is not built in: torch operations route on the GPU."
-        : "The CUDA kernel of dynamic routing is not active: torch sees no GPU.";
+    public static string Status
+    {
+        get
+        {
+            if (!cuda.is_available())
+            {
+                return "The CUDA kernel of dynamic routing is not active: torch sees no GPU.";
+            }
+
+            var served = new List<int>();
+            for (var device = 0; device < cuda.device_count(); device++)
+            {
+                if (CudaKernels.For(device, out var reason) is null)
+                {
+                    return $"The CUDA kernel of dynamic routing is not active on GPU {device}, where torch operations serve: {reason}";
+                }
+
+                served.Add(device);
+            }
+
+            return served.Count == 1
+                ? "The CUDA kernel of dynamic routing is active."
+                : $"The CUDA kernel of dynamic routing is active on GPUs {string.Join(", ", served)}.";
+        }
+    }
 }
