@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import weakref
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from routing import Plan, Routing
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.join(HERE, "..", "..", "src", "Capsules", "Kernels", "Cuda")
+LIBC = ctypes.CDLL(None)
 DOUBLE_TOLERANCE = 1e-11
 MULTIPROCESSORS = [1, 4, 20]         # they decide how the work is divided
 
@@ -36,7 +38,7 @@ class Emulation:
         self.launches = 0
 
     def empty(self, *shape):
-        return np.full(shape, np.nan)        # poison: what nothing writes shows
+        return allocate(shape)
 
     def pointer(self, array):
         if array is None:
@@ -62,12 +64,21 @@ def build(folder, compiler, flags):
     return library
 
 
-def aligned(*shape, rng, scale=1.0, offset=0):
-    """Standard normal numbers whose first lies offset doubles behind a 64-byte border; exactly so many, so that a sanitizer sees the end."""
+def allocate(shape, offset=0):
+    """Doubles that begin offset of them behind a 64-byte border and end where the allocation ends, so that a sanitizer sees both."""
     count = int(np.prod(shape))
-    memory = np.empty(count * 8 + 64 + offset * 8, np.uint8)
-    start = -memory.ctypes.data % 64 + offset * 8
-    array = memory[start:start + count * 8].view(np.float64).reshape(shape)
+    memory = ctypes.c_void_p()
+    if LIBC.posix_memalign(ctypes.byref(memory), ctypes.c_size_t(64), ctypes.c_size_t((count + offset) * 8)):
+        raise MemoryError(f"There is no memory for {shape}.")
+    buffer = (ctypes.c_double * count).from_address(memory.value + offset * 8)
+    weakref.finalize(buffer, LIBC.free, memory)
+    array = np.frombuffer(buffer).reshape(shape)
+    array[...] = np.nan                      # poison: what nothing writes shows
+    return array
+
+
+def normal(*shape, rng, scale=1.0, offset=0):
+    array = allocate(shape, offset)
     array[...] = rng.standard_normal(shape) * scale
     return array
 
@@ -83,11 +94,11 @@ def check(library, case, order):
     rng = np.random.default_rng(case["seed"])
     B, G, group, D, J, E = (case[k] for k in "B G group D J E".split())
     N = G * group
-    u = aligned(B, N, D, rng=rng)
-    weight = aligned(G, J, D, E, rng=rng, scale=0.5 / np.sqrt(D), offset=case["offset"])
-    bias = aligned(J, E, rng=rng, scale=0.3) if case["bias"] else None
-    logits = None if case["logits"] == 0 else aligned(*((N, J) if case["logits"] == 2 else (B, N, J)), rng=rng)
-    upstream = aligned(B, J, E, rng=rng)
+    u = normal(B, N, D, rng=rng)
+    weight = normal(G, J, D, E, rng=rng, scale=0.5 / np.sqrt(D), offset=case["offset"])
+    bias = normal(J, E, rng=rng, scale=0.3) if case["bias"] else None
+    logits = None if case["logits"] == 0 else normal(*((N, J) if case["logits"] == 2 else (B, N, J)), rng=rng)
+    upstream = normal(B, J, E, rng=rng)
     options = dict(iterations=case["iterations"], leaky=case["leaky"], through_all=case["all"])
     device = Emulation(library, case["multiprocessors"], order)
     routing = Routing(device, u, weight, bias, logits, **options)
@@ -108,11 +119,13 @@ def check(library, case, order):
 def random_case(seed, small):
     r = random.Random(seed)
     B = r.choice([1, 2, 3, 7] if small else [1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 33, 41])
-    J, E = r.choice([(1, 1), (2, 3), (10, 16), (9, 13), (5, 16), (3, 4), (11, 16), (32, 16), (17, 5), (16, 32), (12, 20), (10, 64), (7, 33), (10, 8)])
+    J, E = r.choice([(1, 1), (2, 3), (10, 16), (9, 13), (5, 16), (3, 4), (11, 16), (32, 16), (17, 5), (16, 32), (12, 20), (10, 64), (7, 33),
+                     (10, 8)])
     return dict(
-        B=B, G=r.choice([1, 2, 3] if small else [1, 2, 3, 5, 8, 13, 21]), group=r.choice([1, 1, 2, 5]), D=r.choice([1, 2, 3, 4, 7, 8, 9, 12, 16]), J=J, E=E,
-        iterations=r.choice([0, 1, 2, 3] if small else [0, 1, 2, 3, 4, 5]), bias=r.random() < 0.5, logits=r.choice([0, 0, 2, 3]), leaky=r.random() < 0.4,
-        all=r.random() < 0.7, multiprocessors=r.choice(MULTIPROCESSORS), offset=r.choice([0, 0, 0, 1]), seed=seed)
+        B=B, G=r.choice([1, 2, 3] if small else [1, 2, 3, 5, 8, 13, 21]), group=r.choice([1, 1, 2, 5]),
+        D=r.choice([1, 2, 3, 4, 7, 8, 9, 12, 16]), J=J, E=E, iterations=r.choice([0, 1, 2, 3] if small else [0, 1, 2, 3, 4, 5]),
+        bias=r.random() < 0.5, logits=r.choice([0, 0, 2, 3]), leaky=r.random() < 0.4, all=r.random() < 0.7,
+        multiprocessors=r.choice(MULTIPROCESSORS), offset=r.choice([0, 0, 0, 1]), seed=seed)
 
 
 def served(case):
@@ -142,8 +155,9 @@ def main():
             environment = dict(os.environ, OPENBLAS_NUM_THREADS="1")
             if sanitizer:
                 runtime = "libasan.so" if options.sanitize else "libtsan.so"
-                path = subprocess.run([options.compiler, f"-print-file-name={runtime}"], capture_output=True, text=True, check=True).stdout.strip()
-                environment.update(LD_PRELOAD=path, ASAN_OPTIONS="detect_leaks=0:detect_stack_use_after_return=0", TSAN_OPTIONS="exitcode=66:halt_on_error=1")
+                path = subprocess.run([options.compiler, f"-print-file-name={runtime}"], capture_output=True, text=True, check=True).stdout
+                environment.update(LD_PRELOAD=path.strip(), ASAN_OPTIONS="detect_leaks=0:detect_stack_use_after_return=0",
+                                   TSAN_OPTIONS="exitcode=66:halt_on_error=1")
             sys.exit(subprocess.run(command, env=environment).returncode)
 
     started, worst, launches, done, seed = time.time(), 0.0, 0, 0, options.seed * 10000

@@ -141,7 +141,8 @@ class Routing:
         shape = (p.B, p.J, p.E)
         v, ds = empty(max(pairs, 1), *shape), empty(pairs + (1 if self.all or pairs == 0 else 0), *shape)
         arguments = self.structures.Start(
-            s=at(self.s), upstream=at(upstream), v=at(v), ds=at(ds[max(pairs - 1, 0)]), iterations=self.passes, all=self.all, B=p.B, J=p.J, E=p.E)
+            s=at(self.s), upstream=at(upstream), v=at(v), ds=at(ds[max(pairs - 1, 0)]), iterations=self.passes, all=self.all,
+            B=p.B, J=p.J, E=p.E)
         self.device.launch("capsules_routing_start", (p.vector_blocks, 1), 256, 0, arguments)
         if self.all and pairs > 0:
             partials, running = empty(p.parts, *shape), empty(*shape)
@@ -164,8 +165,8 @@ class Routing:
             first=at(ds[pairs]) if self.all or pairs == 0 else None, inputGradient=at(input_gradient), weightGradient=at(weight_gradient),
             logitsGradient=at(logits_gradient), logitsStride=self.logits_stride, leaky=self.leaky, pairs=pairs, all=self.all,
             chunk=p.gradient_chunk, rows=p.rows, **self.sizes())
-        self.device.launch(
-            f"capsules_routing_gradient_{p.layout.name}", (p.gradient_blocks, p.row_parts), p.gradient_threads, p.gradient_shared, arguments)
+        name = f"capsules_routing_gradient_{p.layout.name}"
+        self.device.launch(name, (p.gradient_blocks, p.row_parts), p.gradient_threads, p.gradient_shared, arguments)
 
         weight_gradient = weight_gradient.reshape(self.weight.shape) if slots == 1 else total(weight_gradient, 1)
         bias_gradient = total(total(ds, 0), 0) if self.bias is not None else None

@@ -22,7 +22,8 @@ internal static class FusedDynamicRouting
 
             if (tensor.dtype is not (ScalarType.Float32 or ScalarType.BFloat16) && !(tensor.dtype == ScalarType.Float16 && IsCuda(tensor)))
             {
-                return $"The fused kernel serves float32 and bfloat16{(IsCuda(tensor) ? " and float16" : "")}, but {name} is {tensor.dtype}.";
+                var served = IsCuda(tensor) ? "float32, bfloat16 and float16" : "float32 and bfloat16";
+                return $"The fused kernel serves {served}, but {name} is {tensor.dtype}.";
             }
 
             if (tensor.dtype != u.dtype)
@@ -76,7 +77,7 @@ internal static class FusedDynamicRouting
     /// <param name="leaky">Whether the softmax has one more entry, of logit 0, whose share goes nowhere.</param>
     /// <param name="gradientThroughAll">Whether gradients flow through every iteration, or the last coupling counts as constant.</param>
     /// <param name="plan">How the CPU uses vectors. Null chooses by machine and sizes.</param>
-    /// <param name="launcher">What runs the kernels of routing.cu. Null: the GPU for tensors on one, else nothing, and the CPU's own kernel serves.</param>
+    /// <param name="launcher">What runs the kernels of routing.cu. Null: the GPU for tensors on one; else the CPU's kernel serves.</param>
     /// <returns>Capsules v (B, J, E), float32.</returns>
     public static Tensor Apply(
         Tensor u,

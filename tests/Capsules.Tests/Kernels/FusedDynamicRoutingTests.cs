@@ -310,7 +310,7 @@ public class FusedDynamicRoutingTests
     [Fact]
     public void WhyNot_OtherDevice_NamesTheDevice() =>
         FusedDynamicRouting.WhyNot(zeros(2, 6, 4, device: META), zeros(6, 5, 4, 7), null, null)
-            .Should().StartWith("The fused kernel runs on the CPU, but u is on meta");
+            .Should().StartWith("The fused kernel runs on the CPU and on CUDA GPUs, but u is on meta");
 
     [Fact]
     public void WhyNot_EmptyBatch_SaysSo() =>

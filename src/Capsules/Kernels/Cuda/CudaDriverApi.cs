@@ -26,7 +26,8 @@ internal sealed unsafe class CudaDriverApi
         _contextSetCurrent = (delegate* unmanaged<nint, int>)Export("cuCtxSetCurrent");
         _moduleLoadData = (delegate* unmanaged<nint*, void*, int>)Export("cuModuleLoadData");
         _moduleGetFunction = (delegate* unmanaged<nint*, nint, byte*, int>)Export("cuModuleGetFunction");
-        _launchKernel = (delegate* unmanaged<nint, uint, uint, uint, uint, uint, uint, uint, nint, void**, void**, int>)Export("cuLaunchKernel");
+        _launchKernel =
+            (delegate* unmanaged<nint, uint, uint, uint, uint, uint, uint, uint, nint, void**, void**, int>)Export("cuLaunchKernel");
         _getErrorString = (delegate* unmanaged<int, byte**, int>)Export("cuGetErrorString");
     }
 
@@ -114,6 +115,7 @@ internal sealed unsafe class CudaDriverApi
         byte* text = null;
         _ = _getErrorString(result, &text);
         var meaning = text == null ? "unknown error" : Marshal.PtrToStringUTF8((nint)text);
-        throw new InvalidOperationException($"CUDA's {call} failed with error {result}, {meaning}. An error of an earlier operation may show here.");
+        throw new InvalidOperationException(
+            $"CUDA's {call} failed with error {result}, {meaning}. An error of an earlier operation may show here.");
     }
 }

@@ -27,7 +27,8 @@ internal sealed unsafe class CudaKernels : IKernelLauncher
         }
 
         // torch_cuda is in the process already: this asks for the handle of the library that torch loaded.
-        if (NativeLibrary.TryLoad(OperatingSystem.IsWindows() ? "torch_cuda.dll" : "libtorch_cuda.so", typeof(Tensor).Assembly, null, out var library)
+        var torch = OperatingSystem.IsWindows() ? "torch_cuda.dll" : "libtorch_cuda.so";
+        if (NativeLibrary.TryLoad(torch, typeof(Tensor).Assembly, null, out var library)
             && NativeLibrary.TryGetExport(library, "aoti_torch_get_current_cuda_stream", out var function))
         {
             _currentStream = (delegate* unmanaged<int, nint*, int>)function;
@@ -92,8 +93,8 @@ internal sealed unsafe class CudaKernels : IKernelLauncher
             {
                 return new(new CudaKernels(device), null);
             }
-            catch (Exception exception) when (
-                exception is DllNotFoundException or EntryPointNotFoundException or InvalidOperationException or NotSupportedException or BadImageFormatException)
+            catch (Exception exception) when (exception is DllNotFoundException or EntryPointNotFoundException or BadImageFormatException
+                or InvalidOperationException or NotSupportedException)
             {
                 return new(null, exception.Message);
             }

@@ -154,8 +154,8 @@ internal static unsafe class CudaRoutingCall
                 Chunk = plan.GradientChunk,
                 Rows = plan.GradientRows,
             };
-            problem.Launcher.Launch(
-                $"capsules_routing_gradient_{plan.Layout.Name}", plan.GradientBlocks, plan.RowParts, plan.GradientThreads, plan.GradientShared, arguments);
+            var kernel = $"capsules_routing_gradient_{plan.Layout.Name}";
+            problem.Launcher.Launch(kernel, plan.GradientBlocks, plan.RowParts, plan.GradientThreads, plan.GradientShared, arguments);
         }
 
         GC.KeepAlive(weight);
@@ -227,8 +227,9 @@ internal static unsafe class CudaRoutingCall
 
         public Tensor Empty(params long[] shape) => empty(shape, dtype: ScalarType.Float32, device: Input.device);
 
-        public void Pass(string kind, Tensor partials, float* v, float* ds) => Launcher.Launch(
-            $"capsules_routing_{kind}_{Plan.Layout.Name}", Plan.RowTiles, Plan.Parts, Plan.PassThreads, Plan.PassShared, new CudaPassArguments
+        public void Pass(string kind, Tensor partials, float* v, float* ds)
+        {
+            var arguments = new CudaPassArguments
             {
                 Input = Pointer(Input),
                 Weight = Pointer(Weight),
@@ -241,7 +242,10 @@ internal static unsafe class CudaRoutingCall
                 Leaky = _options.Leaky ? 1 : 0,
                 RowWarps = Plan.RowWarps,
                 Chunk = Plan.Chunk,
-            });
+            };
+            var kernel = $"capsules_routing_{kind}_{Plan.Layout.Name}";
+            Launcher.Launch(kernel, Plan.RowTiles, Plan.Parts, Plan.PassThreads, Plan.PassShared, arguments);
+        }
 
         public void KeepAlive()
         {

@@ -24,5 +24,6 @@ internal sealed record CudaRoutingLayout(string Name, int Capsules, int Entries,
         All.FirstOrDefault(layout => outCapsules <= layout.Capsules && outDim <= layout.Entries);
 
     /// <summary>Floats of one input capsule's weights in shared memory: see capsuleStride in routing.cu.</summary>
-    public long WeightFloats(long outCapsules, long inDim) => outCapsules * (inDim * Entries % 32 == 0 ? inDim * Entries + 16 : inDim * Entries);
+    public long WeightFloats(long outCapsules, long inDim) =>
+        outCapsules * (inDim * Entries % 32 == 0 ? inDim * Entries + 16 : inDim * Entries);
 }

@@ -136,7 +136,7 @@ internal sealed class CudaRoutingPlan
         return warps;
     }
 
-    /// <summary>Floats of shared memory for one input capsule at a time in a pass: its weights, and its entries for a block's rows.</summary>
+    /// <summary>Floats of shared memory for one input capsule at a time in a pass: its weights, its entries for a block's rows.</summary>
     private static long SlotFloats(in CudaRoutingSizes sizes, CudaRoutingLayout layout) =>
         layout.WeightFloats(sizes.J, sizes.D) + (long)sizes.D * RowWarpsFor(sizes, layout) * 2 * layout.RowGroups;
 

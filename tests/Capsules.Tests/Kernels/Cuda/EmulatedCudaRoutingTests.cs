@@ -1,0 +1,207 @@
+using static TorchSharp.torch;
+
+namespace Capsules.Tests.Kernels;
+
+/// <summary>Compiles the emulation once for all tests of a class.</summary>
+public sealed class EmulatedGpuFixture : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("capsules-emulation-").FullName;
+
+    public EmulatedGpuFixture() => Gpu = EmulatedGpu.Build(_folder);
+
+    internal EmulatedGpu? Gpu { get; }
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+}
+
+/// <summary>
+/// The CUDA kernel and its launches where there is no GPU: the launches write what the kernels compute, block by block, on CPU tensors.
+/// benchmarks/cuda/emulate.py has more of it, in float64, with sanitizers.
+/// </summary>
+public sealed class EmulatedCudaRoutingTests(EmulatedGpuFixture fixture) : IClassFixture<EmulatedGpuFixture>
+{
+    // Of the CPU's kernel, which has no part here.
+    private static readonly VectorPlan AnyPlan = new(LaneContent.Rows, 4);
+
+    private EmulatedGpu Gpu
+    {
+        get
+        {
+            Assert.SkipWhen(fixture.Gpu is null, "There is no C++ compiler (g++ or clang++ on Linux) to emulate a GPU with.");
+            return fixture.Gpu!;
+        }
+    }
+
+    public static TheoryData<int, int, int, int, int, int, int, bool, int, bool, bool, int> Cases => new()
+    {
+        // B, groups, group size, D, J, E, iterations, bias, dimensions of the logits, leaky, through all iterations, multiprocessors
+        { 3, 5, 1, 8, 10, 16, 3, true, 0, false, true, 1 },
+        { 17, 6, 1, 8, 10, 16, 3, true, 3, true, true, 20 },
+        { 9, 3, 4, 5, 9, 13, 4, false, 2, false, true, 4 },
+        { 9, 3, 4, 5, 9, 13, 3, true, 2, false, false, 4 },
+        { 2, 7, 1, 9, 32, 16, 3, true, 2, true, true, 4 },
+        { 5, 4, 2, 3, 12, 20, 2, false, 3, false, true, 4 },
+        { 2, 3, 1, 4, 7, 33, 5, true, 0, false, true, 1 },
+        { 4, 5, 1, 2, 3, 5, 0, true, 2, true, true, 1 },
+        { 4, 5, 1, 2, 3, 5, 1, true, 2, false, true, 1 },
+        { 4, 5, 1, 2, 3, 5, 1, false, 0, false, false, 1 },
+        { 1, 1, 1, 1, 1, 1, 3, false, 0, false, true, 1 },
+    };
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void Apply_AnyShapeAndOptions_AgreesWithDoubleTwinInValuesAndGradients(
+        int b, int groups, int groupSize, int d, int j, int e,
+        int iterations, bool bias, int logitsDims, bool leaky, bool throughAll, int multiprocessors)
+    {
+        var gpu = Gpu.With(multiprocessors);
+        using var scope = NewDisposeScope();
+        var routing = new RoutingCase(b, groups, groupSize, d, j, e, iterations, bias, logitsDims, leaky, throughAll, AnyPlan, Seed: 3);
+        var inputs = routing.Inputs();
+        var actual = RoutingCase.OutputAndGradients(inputs, ScalarType.Float32, leaves => Apply(gpu, routing, leaves));
+        var expected = RoutingCase.OutputAndGradients(inputs, ScalarType.Float64, routing.Twin);
+        for (var i = 0; i < expected.Count; i++)
+        {
+            RoutingCase.RelativeError(actual[i], expected[i]).Should().BeLessThan(1e-5, "result {0}", i);
+        }
+
+        var passes = Math.Max(iterations, 1);
+        gpu.Launches.Should().Be(2 * passes + 1 + (throughAll ? 2 * (passes - 1) : 0) + 1);
+    }
+
+    [Fact]
+    public void Apply_BFloat16_AgreesWithDoubleTwin()
+    {
+        using var scope = NewDisposeScope();
+        var routing = new RoutingCase(3, 5, 1, 8, 10, 16, 3, true, 2, false, true, AnyPlan, Seed: 4);
+        var inputs = routing.Inputs().ConvertAll(input => input.to(ScalarType.BFloat16));
+        var actual = RoutingCase.OutputAndGradients(inputs, ScalarType.BFloat16, leaves => Apply(Gpu, routing, leaves));
+        var expected = RoutingCase.OutputAndGradients(inputs, ScalarType.Float64, routing.Twin);
+        for (var i = 0; i < expected.Count; i++)
+        {
+            actual[i].dtype.Should().Be(i == 0 ? ScalarType.Float32 : ScalarType.BFloat16);
+            RoutingCase.RelativeError(actual[i], expected[i]).Should().BeLessThan(1e-2, "result {0}", i);
+        }
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public void Apply_OneInputRequiresGradient_GivesThatGradientAlone(int which)
+    {
+        using var scope = NewDisposeScope();
+        var routing = new RoutingCase(5, 6, 1, 4, 3, 5, 3, true, 3, false, true, AnyPlan, Seed: 3);
+        var inputs = routing.Inputs();
+        var expected = RoutingCase.OutputAndGradients(inputs, ScalarType.Float32, leaves => Apply(Gpu, routing, leaves))[which + 1];
+        var some = inputs.Select((input, i) => i == which ? input.detach().requires_grad_(true) : input).ToList();
+        var output = Apply(Gpu, routing, some);
+        output.backward([(arange(output.numel(), dtype: ScalarType.Float64) * 1.7).sin().reshape(output.shape).to(ScalarType.Float32)]);
+        some[which].grad!.Equals(expected).Should().BeTrue();
+        some.Where((_, i) => i != which).Should().OnlyContain(input => ReferenceEquals(input.grad, null));
+    }
+
+    [Fact]
+    public void Apply_ViewsOfOddOffset_AgreesWithContiguous()
+    {
+        using var scope = NewDisposeScope();
+        var routing = new RoutingCase(3, 5, 1, 8, 10, 16, 3, false, 0, false, true, AnyPlan, Seed: 5);
+        var inputs = routing.Inputs();
+        var views = inputs.ConvertAll(input => cat([zeros(1), input.flatten()]).narrow(0, 1, input.numel()).view(input.shape));
+        Apply(Gpu, routing, views).Equals(Apply(Gpu, routing, inputs)).Should().BeTrue();
+    }
+
+    [Fact]
+    public void Apply_NaNInOneRow_GivesNaNInThatRowAlone()
+    {
+        using var scope = NewDisposeScope();
+        var u = randn(9, 6, 4);
+        u[7, 2, 1] = float.NaN;
+        u.requires_grad_(true);
+        var v = Plain(Gpu, u, randn(6, 3, 4, 5));
+        v.backward([ones_like(v)]);
+        foreach (var result in new[] { v.detach(), u.grad! })
+        {
+            var rows = result.isnan().reshape(9, -1).any(1);
+            rows[7].item<bool>().Should().BeTrue();
+            rows.sum().item<long>().Should().Be(1);
+        }
+    }
+
+    [Fact]
+    public void Apply_ZeroInputs_GivesZeroCapsulesAndGradients()
+    {
+        using var scope = NewDisposeScope();
+        var u = zeros(5, 6, 4).requires_grad_(true);
+        var weight = randn(6, 3, 4, 5).requires_grad_(true);
+        var v = Plain(Gpu, u, weight);
+        v.backward([ones_like(v)]);
+        v.abs().max().item<float>().Should().Be(0);
+        u.grad!.abs().max().item<float>().Should().Be(0);
+        weight.grad!.abs().max().item<float>().Should().Be(0);
+    }
+
+    [Theory]
+    [InlineData(1e4)]
+    [InlineData(1e30)]
+    public void Apply_LargeLogits_AgreesWithTwin(double size)
+    {
+        using var scope = NewDisposeScope();
+        var (u, weight, logits) = (randn(5, 6, 4), randn(6, 3, 4, 5), randn(6, 3) * size);
+        var actual = FusedDynamicRouting.Apply(u, weight, null, logits, 3, leaky: true, gradientThroughAll: true, launcher: Gpu);
+        using var twin = new DynamicRouting(3, leaky: true, kernel: RoutingKernel.Reference);
+        var expected = twin.Route(new LinearVotes(u, weight), logits: logits).Capsules;
+        RoutingCase.RelativeError(actual, expected).Should().BeLessThan(1e-5);
+    }
+
+    [Fact]
+    public void Apply_MaskedLogits_LeavesMaskedCapsulesOut()
+    {
+        using var scope = NewDisposeScope();
+        var logits = zeros(6, 3);
+        logits[TensorIndex.Ellipsis, 1] = float.NegativeInfinity;
+        var v = Plain(Gpu, randn(5, 6, 4), randn(6, 3, 4, 5), logits);
+        v.select(1, 1).abs().max().item<float>().Should().Be(0);
+        v.isfinite().all().item<bool>().Should().BeTrue();
+    }
+
+    [Fact]
+    public void Apply_LaunchThatFails_ThrowsInForwardAndGivesNaNInBackward()
+    {
+        using var scope = NewDisposeScope();
+        var launcher = new FailingGpu(Gpu);
+        var weight = randn(6, 3, 4, 5).requires_grad_(true);
+        var v = Plain(launcher, randn(5, 6, 4), weight);
+        launcher.Fails = true;
+        v.sum().backward();
+        weight.grad!.isnan().all().item<bool>().Should().BeTrue();
+        var again = () => Plain(launcher, randn(5, 6, 4), weight);
+        again.Should().Throw<InvalidOperationException>().WithMessage("No device.");
+    }
+
+    private static Tensor Plain(IKernelLauncher gpu, Tensor u, Tensor weight, Tensor? logits = null) =>
+        FusedDynamicRouting.Apply(u, weight, null, logits, 3, leaky: false, gradientThroughAll: true, launcher: gpu);
+
+    private static Tensor Apply(IKernelLauncher gpu, RoutingCase routing, IReadOnlyList<Tensor> inputs) => FusedDynamicRouting.Apply(
+        inputs[0], inputs[1], routing.Bias ? inputs[2] : null, routing.LogitsDims > 0 ? inputs[^1] : null,
+        routing.Iterations, routing.Leaky, routing.ThroughAll, launcher: gpu);
+
+    private sealed class FailingGpu(IKernelLauncher gpu) : IKernelLauncher
+    {
+        public bool Fails { get; set; }
+
+        public int Multiprocessors => gpu.Multiprocessors;
+
+        public void Launch<TArguments>(string kernel, int gridX, int gridY, int threads, int sharedBytes, in TArguments arguments)
+            where TArguments : unmanaged
+        {
+            if (Fails)
+            {
+                throw new InvalidOperationException("No device.");
+            }
+
+            gpu.Launch(kernel, gridX, gridY, threads, sharedBytes, arguments);
+        }
+    }
+}
