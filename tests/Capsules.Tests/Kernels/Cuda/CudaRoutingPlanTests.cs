@@ -58,6 +58,26 @@ public sealed class CudaRoutingPlanTests
         plan.WeightParts.Should().Be(1, "weights' gradients then need no parts at all");
     }
 
+    // What benchmarks/cuda/routing.py plans: emulation and GPU check launch by it, and stand for the library only while both are the same.
+    [Theory]
+    [InlineData(128, 1152, 8, 10, 16, 1, 132, "128 12544 8 48 24 | 128 34304 1 1 128 1 288")]
+    [InlineData(4096, 1152, 8, 10, 16, 1, 132, "128 12544 256 3 384 | 128 34304 1 1 4096 1 288")]
+    [InlineData(512, 9216, 8, 10, 16, 1, 132, "128 12544 32 12 768 | 128 34304 1 1 512 1 2304")]
+    [InlineData(1, 1152, 8, 10, 16, 1, 40, "128 24064 1 72 16 | 128 34304 1 1 4 1 288")]
+    [InlineData(7, 16, 16, 10, 16, 1, 132, "128 45568 1 4 4 | 96 41472 1 1 4 2 11")]
+    [InlineData(33, 1152, 8, 5, 16, 36, 132, "128 10240 3 72 16 | 128 22784 1 36 36 1 288")]
+    [InlineData(64, 100, 12, 32, 16, 1, 20, "128 27008 8 7 15 | 32 26672 1 1 64 1 300")]
+    [InlineData(65, 17, 4, 16, 32, 1, 1, "128 9344 9 1 17 | 128 36928 1 1 65 1 5")]
+    [InlineData(66, 3, 8, 10, 64, 3, 108, "128 21376 9 3 1 | 64 42304 1 3 1 66 3")]
+    public void Plan_IsThatOfTheStandAloneCheck(int b, int n, int d, int j, int e, int group, int multiprocessors, string expected)
+    {
+        var plan = new CudaRoutingPlan(new(b, n, d, j, e, group), multiprocessors);
+        var pass = $"{plan.PassThreads} {plan.PassShared} {plan.RowTiles} {plan.Parts} {plan.Chunk}";
+        var gradient = $"{plan.GradientThreads} {plan.GradientShared} {plan.GradientChunk} {plan.Chunks}";
+        var rows = $"{plan.GradientRows} {plan.RowParts} {plan.GradientBlocks}";
+        $"{pass} | {gradient} {rows}".Should().Be(expected);
+    }
+
     [Theory]
     [InlineData(10, 16, "J10E16")]
     [InlineData(11, 16, "J32E16")]
