@@ -388,7 +388,9 @@ def main():
     agree(machine, small=False)
     copy, product = ceilings(machine, small=False)
     for shape in (MNIST, (4096, *MNIST[1:]), (512, 9216, 10, 8, 16), (100, 512, 5, 8, 16)):
-        measure(machine, shape, copy, product, small=False, compiled=not options.no_compile and hasattr(torch, "compile"))
+        # Compiling takes longer than all the rest: once is enough.
+        compiled = shape == MNIST and not options.no_compile and hasattr(torch, "compile")
+        measure(machine, shape, copy, product, small=False, compiled=compiled)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,8 @@ import reference
 from routing import Plan, Routing
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-SOURCE = os.path.join(HERE, "..", "..", "src", "Capsules", "Kernels", "Cuda")
+IN_REPOSITORY = os.path.join(HERE, "..", "..", "src", "Capsules", "Kernels", "Cuda")
+SOURCE = IN_REPOSITORY if os.path.isdir(IN_REPOSITORY) else HERE       # outside it the device's files lie beside this one
 LIBC = ctypes.CDLL(None)
 DOUBLE_TOLERANCE = 1e-11
 MULTIPROCESSORS = [1, 4, 20]         # they decide how the work is divided
