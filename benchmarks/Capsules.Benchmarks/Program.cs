@@ -1,5 +1,16 @@
 using BenchmarkDotNet.Running;
+using Capsules;
 using Capsules.Benchmarks;
+
+try
+{
+    LibtorchLoader.Load();      // nothing, unless it was built with TorchBackend=external
+}
+catch (Exception failure) when (failure is DllNotFoundException or InvalidOperationException)
+{
+    Console.Error.WriteLine(failure.Message);
+    return 1;
+}
 
 switch (args)
 {

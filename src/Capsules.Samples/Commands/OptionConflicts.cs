@@ -20,6 +20,15 @@ internal static class OptionConflicts
         return command;
     }
 
+    /// <summary>Refuses an option that has no effect unless a flag is given.</summary>
+    public static void Refusing(this Command command, Option useless, Option<bool> unless) => command.Validators.Add(result =>
+    {
+        if (!result.GetValue(unless) && result.GetResult(useless) is { Implicit: false })
+        {
+            result.AddError($"{useless.Name} means nothing without {unless.Name}. Leave it out, or give {unless.Name} too.");
+        }
+    });
+
     /// <summary>Refuses options of the program itself where they stand before one of its commands, which would not see them.</summary>
     public static void RefuseBeforeCommands(this Command root, IReadOnlyList<Option> options)
     {

@@ -19,12 +19,17 @@ internal static class ComputeDevice
 
         if (!cuda.is_available())
         {
-            throw new UserException("No CUDA device is available to this build. Build with -p:TorchBackend=cuda-windows or -p:TorchBackend=cuda-linux on a machine with an NVIDIA GPU and driver, or use --device cpu.");
+            throw new UserException(
+                "No CUDA device is available to this build. Build with -p:TorchBackend=cuda on a machine with an NVIDIA GPU and driver (docs/gpu.md), or " +
+                $"use --device cpu. What info says of CUDA: {BackEnd.Cuda}.");
         }
 
         return CUDA;
     }
 
     /// <summary>A device in words, as "cpu, 2 threads".</summary>
-    public static string Describe(Device device) => device.type == DeviceType.CUDA ? $"{device}" : $"cpu, {get_num_threads()} threads";
+    public static string Describe(Device device) => device.type == DeviceType.CUDA ? CudaName(device) : $"cpu, {get_num_threads()} threads";
+
+    private static string CudaName(Device device) =>
+        CudaDriver.Devices.ElementAtOrDefault(Math.Max(device.index, 0)) is { } gpu ? $"cuda, {gpu.Name}" : "cuda";
 }

@@ -13,7 +13,15 @@ internal static class Session
     public static Device Open(string device, int threads)
     {
         Allocator.KeepLargeBlocks();
-        Libtorch.Load();
+        try
+        {
+            LibtorchLoader.Load();
+        }
+        catch (Exception failure) when (failure is DllNotFoundException or InvalidOperationException)
+        {
+            throw new UserException(failure.Message, failure);
+        }
+
         try
         {
             _ = get_num_threads();      // the first touch of torch loads it

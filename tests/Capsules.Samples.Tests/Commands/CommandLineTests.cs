@@ -27,6 +27,7 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("train --model matrix --reconstruction-weight 1", "--reconstruction-weight means nothing to --model matrix. Leave it out.")]
     [InlineData("train --weight-decay -1", "--weight-decay must be at least 0, but is -1.")]
     [InlineData("train --augmentation flip", "--augmentation must be shift, efficient, light or none, but is flip.")]
+    [InlineData("info --device cpu", "--device means nothing without --check. Leave it out, or give --check too.")]
     [InlineData("info --model lenet", "There is no model 'lenet'. Known: ")]
     [InlineData("train --precision half", "--precision must be float32, bfloat16 or auto, but is half.")]
     [InlineData("train --schedule linear", "--schedule must be exponential, official, cosine or constant, but is linear.")]
@@ -83,7 +84,7 @@ public sealed class CommandLineTests : IDisposable
         Assert.SkipWhen(TorchSharp.torch.cuda.is_available(), "This machine has a CUDA device.");
         var (code, _, error) = await Run("train", "--device", "cuda", "--dataset", "builtin", "--output", _folder.Path);
         code.Should().Be(1);
-        error.Should().StartWith("No CUDA device is available to this build. Build with -p:TorchBackend=cuda-windows");
+        error.Should().StartWith("No CUDA device is available to this build. Build with -p:TorchBackend=cuda on a machine with");
     }
 
     [Fact]

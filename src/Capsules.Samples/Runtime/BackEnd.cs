@@ -1,0 +1,44 @@
+using TorchSharp;
+
+namespace Capsules.Samples;
+
+/// <summary>What computes, in words: for <c>info</c> and for the run's config.json.</summary>
+internal static class BackEnd
+{
+    /// <summary>Where libtorch comes from.</summary>
+    public static string Source => LibtorchLoader.Loaded is { } loaded ? $"libtorch of the PyTorch in {loaded.Folder}" : "libtorch carried by this build";
+
+    /// <summary>libtorch's version, and what of it cannot be used.</summary>
+    public static string Libtorch
+    {
+        get
+        {
+            var version = $"{LibtorchLoader.Version?.ToString() ?? "unknown"} (TorchSharp was built against {torch.__version__})";
+            return LibtorchLoader.Loaded?.Missing is { } missing ? $"{version}\nlacks functions that TorchSharp may call: {missing}" : version;
+        }
+    }
+
+    /// <summary>CUDA's version, or why there is none.</summary>
+    public static string Cuda
+    {
+        get
+        {
+            if (torch.cuda.is_available())
+            {
+                var built = LibtorchLoader.Loaded?.Cuda is { } cuda ? $"libtorch is built for {cuda}, " : "";
+                return $"{built}the driver serves up to {CudaDriver.Version}; {torch.cuda.device_count()} device(s)";
+            }
+
+            return CudaDriver.Version is null ? "none: no NVIDIA driver with a GPU on this machine"
+                : CudaDriver.Devices.Count == 0 ? "none: the driver shows this process no GPU (CUDA_VISIBLE_DEVICES?)"
+                : LibtorchLoader.Loaded is null ? "none: this build's libtorch is for the CPU alone (see docs/gpu.md)"
+                : "none: this PyTorch's libtorch is for the CPU alone, or for a newer driver";
+        }
+    }
+
+    /// <summary>The GPUs that torch can use, each in words.</summary>
+    public static IEnumerable<string> Gpus => torch.cuda.is_available() ? CudaDriver.Devices.Select(gpu => $"{gpu}") : [];
+
+    /// <summary>Where routing is computed by a fused kernel, and where it is not, why.</summary>
+    public static string RoutingKernel => "CPU: fused, float32 and bfloat16\nCUDA: not fused, torch operations one by one";
+}
