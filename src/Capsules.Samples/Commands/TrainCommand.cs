@@ -13,8 +13,8 @@ internal static class TrainCommand
         var precision = CommonOptions.Among(
             new Option<string>("--precision")
             {
-                Description = "What the convolutions compute in: float32, bfloat16 (weights, squash, routing and optimizer stay float32), or auto, " +
-                    "the faster of the two on this machine.",
+                Description = "What the convolutions compute in: float32, bfloat16 (weights, squash, routing and optimizer stay float32), tf32 (on a " +
+                    "GPU, of 2020 and later: products of operands rounded to 10 bits), or auto, the faster of float32 and bfloat16 on this machine.",
                 DefaultValueFactory = _ => PrecisionChoice.Float32,
             }, PrecisionChoice.Names);
         var seeds = CommonOptions.AtLeast(

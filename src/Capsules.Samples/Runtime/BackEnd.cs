@@ -40,5 +40,5 @@ internal static class BackEnd
     public static IEnumerable<string> Gpus => torch.cuda.is_available() ? CudaDriver.Devices.Select(gpu => $"{gpu}") : [];
 
     /// <summary>Where routing is computed by a fused kernel, and where it is not, why.</summary>
-    public static string RoutingKernel => "CPU: fused, float32 and bfloat16\nCUDA: not fused, torch operations one by one";
+    public static string RoutingKernel => $"CPU: fused, float32 and bfloat16\nCUDA: {CudaRouting.Status}";
 }

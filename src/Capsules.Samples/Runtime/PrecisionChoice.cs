@@ -8,11 +8,12 @@ namespace Capsules.Samples;
 /// <summary>What <c>--precision</c> takes.</summary>
 internal static class PrecisionChoice
 {
-    public const string Float32 = "float32", BFloat16 = "bfloat16", Auto = "auto";
+    public const string Float32 = "float32", BFloat16 = "bfloat16", Tf32 = "tf32", Auto = "auto";
 
-    public static readonly string[] Names = [Float32, BFloat16, Auto];
+    public static readonly string[] Names = [Float32, BFloat16, Tf32, Auto];
 
     /// <summary>The precision of a name, and a word on it where that is not what the name says. auto measures.</summary>
+    /// <exception cref="UserException">The device does not have it.</exception>
     public static Precision Resolve(string name, Device device, IAnsiConsole console)
     {
         var isFast = MixedPrecision.IsFast(ScalarType.BFloat16, device);
@@ -25,6 +26,10 @@ internal static class PrecisionChoice
                 }
 
                 return Precision.BFloat16;
+            case Tf32 when device.type != DeviceType.CUDA:
+                throw new UserException("--precision tf32 is of NVIDIA GPUs, and this run computes on the CPU. Give --device cuda, or another --precision.");
+            case Tf32:
+                return Precision.Tf32;
             case Auto when !isFast:
                 console.Say("precision: float32. This processor multiplies bfloat16 no faster.");
                 return Precision.Float32;

@@ -30,7 +30,9 @@ internal static class Session
                 set_num_threads(threads);
             }
 
-            return ComputeDevice.Open(device);
+            var place = ComputeDevice.Open(device);
+            Precision.Float32.Apply(place);
+            return place;
         }
         catch (Exception failure) when (failure is TypeInitializationException or NotSupportedException or DllNotFoundException)
         {

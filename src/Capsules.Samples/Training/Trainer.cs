@@ -24,6 +24,7 @@ internal sealed class Trainer : IDisposable
         TrainingOptions options, ImageDataset dataset, Device device, RunFolder folder, TrainingDisplay display, TrainingState state, ImageNetwork network)
     {
         (_options, _dataset, _device, _folder, _display, _state, Network) = (options, dataset, device, folder, display, state, network);
+        options.Precision.Apply(device);
         _optimizer = options.Optimizer.Make(network.parameters(), options);
         _reconstructionLoss = new ReconstructionLoss(options.ReconstructionWeight);
         _facts = DatasetFacts.Of(dataset);
@@ -218,22 +219,25 @@ internal sealed class Trainer : IDisposable
         manual_seed(Batches.DropoutSeed(_options.Seed, step));
         var output = StageClock.End("rest of the network", Network.call(images));
         var reconstruction = Network.HasDecoder ? StageClock.End("decoder", Network.Reconstruct(output, labels)) : null;
-        var loss = Network.Loss(output, labels);
-        var classLoss = loss.item<float>();
+        var classLoss = Network.Loss(output, labels);
+        var loss = classLoss;
         if (reconstruction is not null)
         {
             loss += _reconstructionLoss.call(reconstruction, parts ?? images);      // of several objects each against its own image
         }
 
-        var value = loss.item<float>();
+        StageClock.End("losses");
+        loss.backward();
+        StageClock.EndBackward();
+
+        // Read only now, and together: on a GPU reading waits for all that was asked of it, backward included.
+        using var losses = stack([loss.detach(), classLoss.detach()]).cpu();
+        var (value, classValue) = (losses[0].item<float>(), losses[1].item<float>());
         if (!float.IsFinite(value))
         {
             throw Diverged($"the loss of step {_state.StepInEpoch + 1} is {value}");
         }
 
-        StageClock.End("losses");
-        loss.backward();
-        StageClock.EndBackward();
         if (_options.ClipGradients is { } norm)
         {
             nn.utils.clip_grad_norm_(Network.parameters(), norm);
@@ -244,7 +248,7 @@ internal sealed class Trainer : IDisposable
 
         var count = labels.size(0);
         _state.LossSum += (double)value * count;
-        _state.ClassLossSum += (double)classLoss * count;
+        _state.ClassLossSum += (double)classValue * count;
         _state.Right += Hits.Count(Network.Scores(output), labels).All;
         _state.Images += count;
         _state.StepInEpoch++;

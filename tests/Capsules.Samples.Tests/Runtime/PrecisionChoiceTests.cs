@@ -15,6 +15,25 @@ public class PrecisionChoiceTests
     }
 
     [Fact]
+    public void Apply_Cuda_RoundsProductsWithTf32Alone()
+    {
+        Assert.SkipUnless(cuda.is_available(), "There is no CUDA device.");
+        try
+        {
+            using var ones = TorchSharp.torch.ones([256, 256], device: CUDA);
+            using var finer = ones.mul(1 + 1.0 / 4096);      // between TF32's neighbours of 1
+            Precision.Float32.Apply(CUDA);
+            finer.mm(ones)[0, 0].item<float>().Should().BeApproximately(256.0625f, 1e-3f);
+            Precision.Tf32.Apply(CUDA);
+            finer.mm(ones)[0, 0].item<float>().Should().Be(256f);
+        }
+        finally
+        {
+            Precision.Float32.Apply(CUDA);
+        }
+    }
+
+    [Fact]
     public void Resolve_Auto_IsFloat32WhereBFloat16IsNotFast()
     {
         Assert.SkipWhen(MixedPrecision.IsFast(ScalarType.BFloat16), "Here it measures, which takes a second.");
