@@ -24,6 +24,8 @@ switch (args)
         return NetworkChild.Run(rest);
     case [SoakCommand.ChildName, .. var rest]:
         return SoakCommand.Run(rest);
+    case [GpuMemory.ChildName, .. var rest]:
+        return GpuMemory.Run(rest);
     case [CompareOnnxCommand.Name, .. var rest]:
         return CompareOnnxCommand.Create().Parse(rest).Invoke();
     case [CheckOnnxCommand.Name, .. var rest]:

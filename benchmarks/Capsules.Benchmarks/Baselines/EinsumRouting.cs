@@ -12,7 +12,7 @@ internal static class EinsumRouting
     {
         using var scope = NewDisposeScope();
         var votes = einsum("bnd,ndje->bnje", u, weight);
-        var logits = zeros(u.size(0), u.size(1), weight.size(2));
+        var logits = zeros(u.size(0), u.size(1), weight.size(2), device: u.device);
         for (var iteration = 1; ; iteration++)
         {
             // What Python frees when a name is bound again is disposed here, so that no baseline holds more than its original.

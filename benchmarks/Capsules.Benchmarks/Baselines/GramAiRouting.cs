@@ -17,7 +17,7 @@ internal static class GramAiRouting
     {
         using var scope = NewDisposeScope();
         var priors = Priors(u, weight);
-        var logits = zeros(priors.shape);
+        var logits = zeros(priors.shape, device: u.device);
         for (var iteration = 1; ; iteration++)
         {
             using var outputs = PlainSquash.Apply(WeightedSum(priors, logits));

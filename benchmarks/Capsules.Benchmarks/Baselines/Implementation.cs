@@ -30,7 +30,8 @@ internal sealed record Implementation(
     /// <summary>What an implementation may take at most, about, so that the benchmarks run on a usual machine.</summary>
     public const double MostBytes = 6.6e9;
 
-    public bool Fits(RoutingCase routingCase) => TrainingVotes * routingCase.VoteBytes <= MostBytes;
+    /// <summary>Whether a case fits into so much memory.</summary>
+    public bool Fits(RoutingCase routingCase, double mostBytes = MostBytes) => TrainingVotes * routingCase.VoteBytes <= mostBytes;
 
     /// <summary>v without gradient.</summary>
     public Tensor Forward(CaseTensors tensors)

@@ -15,7 +15,7 @@ internal static class KerasRouting
     {
         using var scope = NewDisposeScope();
         var votes = Votes(u, weight);
-        var logits = zeros(u.size(0), weight.size(0), u.size(1));
+        var logits = zeros(u.size(0), weight.size(0), u.size(1), device: u.device);
         for (var iteration = 1; ; iteration++)
         {
             using var c = nn.functional.softmax(logits, dim: 1);

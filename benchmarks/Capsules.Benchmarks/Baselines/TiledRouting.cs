@@ -17,7 +17,7 @@ internal static class TiledRouting
         using var scope = NewDisposeScope();
         var votes = Votes(u, weight);
         var transposed = votes.permute(3, 0, 1, 2);     // (E, B, N, J), to multiply by (B, N, J)
-        var logits = zeros(u.size(0), u.size(1), weight.size(2));
+        var logits = zeros(u.size(0), u.size(1), weight.size(2), device: u.device);
         for (var iteration = 1; ; iteration++)
         {
             using var s = WeightedSum(transposed, logits);

@@ -23,6 +23,14 @@ public sealed record RoutingCase(string Shape, int InCapsules, int InDim, int Ou
     public static IReadOnlyList<RoutingCase> All { get; } =
         [.. Shapes.SelectMany(shape => Batches(shape.Shape).Select(batch => shape with { Batch = batch }))];
 
+    /// <summary>All cases, and beyond them those that only a GPU is asked for.</summary>
+    public static IReadOnlyList<RoutingCase> OfGpu { get; } =
+    [
+        .. All,
+        .. new[] { 128, 1024, 4096 }.Select(batch => Shapes[0] with { Batch = batch }),
+        Shapes[2] with { Batch = 512 },
+    ];
+
     /// <summary>What <c>--case</c> takes.</summary>
     public string Name => $"{Shape}-{Batch}";
 

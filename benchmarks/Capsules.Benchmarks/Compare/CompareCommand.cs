@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json;
+using Capsules.Samples;
 
 namespace Capsules.Benchmarks;
 
@@ -13,6 +14,7 @@ internal static class CompareCommand
     public static RootCommand Create()
     {
         var cases = new Option<string[]>("--case") { Description = "Measure this case or shape only, for example mnist-100 or mnist. May be repeated.", HelpName = "NAME", AllowMultipleArgumentsPerToken = true };
+        var device = DeviceOption();
         var quick = new Option<bool>("--quick") { Description = "Few rounds; without --case, two cases: under a minute." };
         var threads = new Option<int?>("--threads") { Description = "Threads of libtorch. Default: its own choice.", HelpName = "N" };
         var tuned = new Option<bool>("--tuned-allocator") { Description = "Let glibc keep freed blocks up to 1 GiB instead of returning them to the system." };
@@ -20,7 +22,7 @@ internal static class CompareCommand
         var markdown = new Option<FileInfo?>("--markdown") { Description = "Write the printed report to this file too.", HelpName = "FILE" };
         var roofline = new Option<FileInfo?>("--roofline") { Description = "Draw the cases under the machine's limits into this SVG file.", HelpName = "FILE" };
         var list = new Option<bool>("--list") { Description = "Show the cases and end." };
-        var root = new RootCommand("Compares the fused dynamic routing with plain implementations on the same libtorch.") { cases, quick, threads, tuned, json, markdown, roofline, list };
+        var root = new RootCommand("Compares the fused dynamic routing with plain implementations on the same libtorch.") { cases, device, quick, threads, tuned, json, markdown, roofline, list };
         threads.Validators.Add(result =>
         {
             if (result.GetValueOrDefault<int?>() < 1)
@@ -38,11 +40,18 @@ internal static class CompareCommand
 
             try
             {
-                var settings = CompareSettings.Of(result.GetValue(cases) ?? [], result.GetValue(quick), result.GetValue(tuned));
+                if (result.GetValue(tuned) && !Allocator.KeepLargeBlocks())
+                {
+                    // malloc must know before the first large block; for the whole process, so default and tuned are two runs.
+                    throw new InvalidOperationException("--tuned-allocator needs Linux with glibc.");
+                }
+
+                var place = Open(result.GetValue(device)!);
+                var settings = CompareSettings.Of(result.GetValue(cases) ?? [], result.GetValue(quick), result.GetValue(tuned), place);
                 Run(settings, result.GetValue(threads), result.GetValue(json), result.GetValue(markdown), result.GetValue(roofline));
                 return 0;
             }
-            catch (Exception failure) when (failure is ArgumentException or InvalidOperationException or IOException)
+            catch (Exception failure) when (failure is ArgumentException or InvalidOperationException or IOException or UserException)
             {
                 Console.Error.WriteLine(failure.Message);
                 return 1;
@@ -51,29 +60,47 @@ internal static class CompareCommand
         return root;
     }
 
+    /// <summary>Where to measure: the option that the benchmarks share.</summary>
+    public static Option<string> DeviceOption()
+    {
+        var option = new Option<string>("--device") { Description = "Where to compute: cpu or cuda.", DefaultValueFactory = _ => "cpu" };
+        option.AcceptOnlyFromAmong("cpu", "cuda");
+        return option;
+    }
+
+    /// <summary>Opens a device, on which float32 products are of float32 operands.</summary>
+    /// <exception cref="UserException">It is not there.</exception>
+    public static torch.Device Open(string name)
+    {
+        var device = ComputeDevice.Open(name);
+        Precision.Float32.Apply(device);
+        torch.zeros([1], device: device).Dispose();      // a GPU is in use from the first tensor on
+        return device;
+    }
+
     private static void List()
     {
-        foreach (var c in RoutingCase.All)
+        foreach (var c in RoutingCase.OfGpu)
         {
-            var left = string.Join(", ", Implementation.Baselines.Where(b => !b.Fits(c)).Select(b => b.Name));
-            Console.WriteLine($"{c.Name,-12} {c.InCapsules} x {c.InDim} -> {c.OutCapsules} x {c.OutDim}, batch {c.Batch}{(left.Length == 0 ? "" : $"; without {left}, over {Implementation.MostBytes / 1e9:f1} GB")}");
+            var left = string.Join(", ", Implementation.Baselines.Where(b => RoutingCase.All.Contains(c) && !b.Fits(c)).Select(b => b.Name));
+            Console.WriteLine($"{c.Name,-12} {c.InCapsules} x {c.InDim} -> {c.OutCapsules} x {c.OutDim}, batch {c.Batch}{(RoutingCase.All.Contains(c) ? "" : ", with --device cuda")}{(left.Length == 0 ? "" : $"; without {left}, over {Implementation.MostBytes / 1e9:f1} GB")}");
         }
     }
 
     private static void Run(CompareSettings settings, int? threads, FileInfo? json, FileInfo? markdown, FileInfo? roofline)
     {
-        // malloc must know before the first large block; for the whole process, so default and tuned are two runs.
-        if (settings.TunedAllocator && !Allocator.KeepLargeBlocks())
-        {
-            throw new InvalidOperationException("--tuned-allocator needs Linux with glibc.");
-        }
-
         if (threads is { } count)
         {
             torch.set_num_threads(count);
         }
 
-        using var limits = new MachineLimits();
+        var reason = CapsulesRouting.FallBackOn(settings.Device);
+        if (reason is not null)
+        {
+            Console.Error.WriteLine($"Without the fused kernel: {reason}");
+        }
+
+        using var limits = new MachineLimits(settings.Device);
         var results = new List<CaseResult>();
         foreach (var routingCase in settings.Cases)
         {
@@ -81,7 +108,7 @@ internal static class CompareCommand
             results.Add(new CaseComparison(routingCase, limits, settings).Run());
         }
 
-        var comparison = new Comparison(Machine.ThisOne(), settings.TunedAllocator, results);
+        var comparison = new Comparison(Machine.ThisOne(settings.Device), reason is null, settings.TunedAllocator, results);
         var report = MarkdownReport.Of(comparison);
         Console.Write(report);
         if (markdown is not null)

@@ -1,13 +1,15 @@
 using System.Reflection;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
+using Capsules.Samples;
 
 namespace Capsules.Benchmarks;
 
 /// <summary>What a report must say of where it was measured.</summary>
-internal sealed record Machine(string Date, string Processor, int Processors, int Vectors, double MemoryGiB, string System, string Runtime, string Libtorch, int Threads, string Version)
+internal sealed record Machine(string Date, string Processor, int Processors, int Vectors, double MemoryGiB, string System, string Runtime, string Libtorch, int Threads, string Version, string? Gpu)
 {
-    public static Machine ThisOne() => new(
+    /// <param name="device">Where it is measured. Default: the CPU.</param>
+    public static Machine ThisOne(torch.Device? device = null) => new(
         DateTime.UtcNow.ToString("yyyy-MM-dd", null),
         ProcessorName(),
         Environment.ProcessorCount,
@@ -15,9 +17,10 @@ internal sealed record Machine(string Date, string Processor, int Processors, in
         Math.Round(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / (double)(1 << 30), 1),
         RuntimeInformation.OSDescription,
         RuntimeInformation.FrameworkDescription,
-        torch.__version__,
+        LibtorchLoader.Version?.ToString() ?? torch.__version__,
         torch.get_num_threads(),
-        typeof(CapsuleLayer).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion);
+        typeof(CapsuleLayer).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion,
+        device?.type == DeviceType.CUDA ? $"{CudaDriver.Devices[Math.Max(device.index, 0)]}; driver for CUDA {CudaDriver.Version}" : null);
 
     private static string ProcessorName()
     {

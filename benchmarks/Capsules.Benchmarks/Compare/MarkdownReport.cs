@@ -12,18 +12,27 @@ internal static class MarkdownReport
     {
         var text = new StringBuilder();
         var machine = comparison.Machine;
-        text.AppendLine(Invariant($"{machine.Date}, {machine.Processor}, {machine.Processors} processors, {machine.Vectors}-bit vectors, {machine.MemoryGiB} GiB; {machine.System}; {machine.Runtime}; libtorch {machine.Libtorch}; {machine.Threads} threads; Capsules {machine.Version}; allocator: {(comparison.TunedAllocator ? "tuned" : "default")}."));
+        text.AppendLine(Invariant($"{machine.Date}, {(machine.Gpu is { } gpu ? gpu + "; " : "")}{machine.Processor}, {machine.Processors} processors, {machine.Vectors}-bit vectors, {machine.MemoryGiB} GiB; {machine.System}; {machine.Runtime}; libtorch {machine.Libtorch}; {machine.Threads} threads; Capsules {machine.Version}; allocator: {(comparison.TunedAllocator ? "tuned" : "default")}."));
         text.AppendLine();
-        text.AppendLine(Invariant($"Checked before timing: v, du and dW of all implementations agree; the largest relative difference was {comparison.Cases.Max(c => c.Largest):0.0e-0}, {Agreement.Tolerance:0e-0} is allowed."));
+        text.AppendLine(Invariant($"Checked before timing: v, du and dW of all implementations agree; the largest relative difference was {comparison.Cases.Max(c => c.Largest):0.0e-0}, {Agreement.Tolerance(machine.Gpu is null ? torch.CPU : torch.CUDA):0e-0} is allowed."));
+        if (!comparison.IsFused)
+        {
+            text.AppendLine().AppendLine("WITHOUT the fused kernel, which does not serve this device: \"capsules\" are this library's torch operations.");
+        }
+
         Section(text, "Times: median milliseconds, and how many times as fast ours is (ratio of medians / median of paired ratios)", Times(comparison));
         Section(text, "Ours against the machine's limits in the same rounds", Rooflines(comparison));
         if (comparison.Cases.Any(c => c.Memory is not null))
         {
-            Section(text, "Memory of forward + backward: peak resident megabytes above those before", Memory(comparison));
+            Section(text, machine.Gpu is null
+                ? "Memory of forward + backward: peak resident megabytes above those before"
+                : "Memory of forward + backward: megabytes that libtorch takes from the driver, an upper bound of the peak, in steps of up to 20 MB", Memory(comparison));
         }
         else
         {
-            text.AppendLine().AppendLine("Memory was not measured: that needs Linux with glibc.");
+            text.AppendLine().AppendLine(machine.Gpu is null
+                ? "Memory was not measured: that needs Linux with glibc."
+                : "Memory was not measured: no case has 500 MB of votes, beside which the steps of the measure do not matter.");
         }
 
         Section(text, "Targets", Targets(comparison));

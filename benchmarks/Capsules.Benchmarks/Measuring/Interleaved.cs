@@ -14,17 +14,20 @@ internal sealed class Interleaved
 
     private readonly List<Measurement> _others = [];
 
+    private readonly Action? _settle;
+
     /// <param name="reference">What the others are compared with; it runs once before each rival.</param>
-    public Interleaved(Action reference) => _reference = new Measurement(reference);
+    /// <param name="settle">Waits until all that was asked for is done, within the timed region, where calls return before. Default: nothing.</param>
+    public Interleaved(Action reference, Action? settle = null) => (_reference, _settle) = (new Measurement(reference, settle), settle);
 
     /// <summary>Seconds per call of the reference, over all rounds and rivals.</summary>
     public Samples Reference => _reference.Samples;
 
     /// <summary>Adds an action that is compared with the reference run just before it.</summary>
-    public void AddRival(Action action) => _rivals.Add(new Measurement(action));
+    public void AddRival(Action action) => _rivals.Add(new Measurement(action, _settle));
 
     /// <summary>Adds an action that only shares the rounds.</summary>
-    public void AddOther(Action action) => _others.Add(new Measurement(action));
+    public void AddOther(Action action) => _others.Add(new Measurement(action, _settle));
 
     public Samples Rival(int index) => _rivals[index].Samples;
 
@@ -60,7 +63,7 @@ internal sealed class Interleaved
         }
     }
 
-    private sealed class Measurement(Action action)
+    private sealed class Measurement(Action action, Action? settle)
     {
         private readonly List<double> _seconds = [];
 
@@ -86,6 +89,7 @@ internal sealed class Interleaved
                 action();
             }
 
+            settle?.Invoke();
             return Stopwatch.GetElapsedTime(start).TotalSeconds / calls;
         }
     }

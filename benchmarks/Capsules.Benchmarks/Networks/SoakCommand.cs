@@ -24,7 +24,7 @@ internal static class SoakCommand
         var root = new RootCommand("Trains for many steps, twice: memory must stay flat after 100, and losses must be the same.") { steps, batch, network };
         root.SetAction(result =>
         {
-            string[] runs = [.. Enumerable.Range(0, 2).Select(_ => Child(result.GetValue(network)!, result.GetValue(batch), result.GetValue(steps)))];
+            string[] runs = [.. Enumerable.Range(0, 2).Select(_ => SelfProcess.Run(ChildName, result.GetValue(network)!, $"{result.GetValue(batch)}", $"{result.GetValue(steps)}"))];
             foreach (var run in runs)
             {
                 Console.WriteLine(run);
@@ -84,24 +84,5 @@ internal static class SoakCommand
     {
         using var self = Process.GetCurrentProcess();
         return self.WorkingSet64;
-    }
-
-    private static string Child(string network, int batch, int steps)
-    {
-        var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardOutput = true };
-        if (Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet")
-        {
-            start.ArgumentList.Add(Environment.GetCommandLineArgs()[0]);
-        }
-
-        foreach (var argument in (string[])[ChildName, network, $"{batch}", $"{steps}"])
-        {
-            start.ArgumentList.Add(argument);
-        }
-
-        using var process = Process.Start(start)!;
-        var output = process.StandardOutput.ReadToEnd();
-        process.WaitForExit();
-        return output.Trim();
     }
 }
