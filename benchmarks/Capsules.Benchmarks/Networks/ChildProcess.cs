@@ -8,7 +8,7 @@ internal sealed class ChildProcess : IDisposable
 {
     private readonly Process _process;
 
-    public ChildProcess(string network, int batch, int threads)
+    public ChildProcess(string network, int batch, int threads, string device)
     {
         Network = network;
         var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardInput = true, RedirectStandardOutput = true };
@@ -19,7 +19,7 @@ internal sealed class ChildProcess : IDisposable
             start.ArgumentList.Add(Environment.GetCommandLineArgs()[0]);
         }
 
-        foreach (var argument in (string[])[NetworkChild.Name, network, $"{batch}", $"{threads}"])
+        foreach (var argument in (string[])[NetworkChild.Name, network, $"{batch}", $"{threads}", device])
         {
             start.ArgumentList.Add(argument);
         }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json;
+using Capsules.Samples;
 
 namespace Capsules.Benchmarks;
 
@@ -13,11 +14,12 @@ internal static class CompareNetworkCommand
     public static RootCommand Create()
     {
         var batch = AtLeastOne("--batch", "Images in a step.", 100);
+        var device = CompareCommand.DeviceOption();
         var rounds = AtLeastOne("--rounds", "Rounds; in each, every network does each thing once.", 9);
         var threads = new Option<int>("--threads") { Description = "Threads of libtorch; 0 for its own choice.", DefaultValueFactory = _ => 0 };
         var json = new Option<FileInfo?>("--json") { Description = "Write everything measured to this file.", HelpName = "FILE" };
         var markdown = new Option<FileInfo?>("--markdown") { Description = "Write the printed report to this file too.", HelpName = "FILE" };
-        var root = new RootCommand("Compares training and inference of the 2017 network, as this library runs it, with the same network op by op.") { batch, rounds, threads, json, markdown };
+        var root = new RootCommand("Compares training and inference of the 2017 network, as this library runs it, with the same network op by op.") { batch, device, rounds, threads, json, markdown };
         root.SetAction(result =>
         {
             try
@@ -27,7 +29,7 @@ internal static class CompareNetworkCommand
                     torch.set_num_threads(count);      // for the report; the networks' processes are told theirs
                 }
 
-                var run = NetworkComparison.Run(result.GetValue(batch), result.GetValue(rounds), result.GetValue(threads), Console.Error.WriteLine);
+                var run = NetworkComparison.Run(result.GetValue(batch), result.GetValue(rounds), result.GetValue(threads), CompareCommand.Open(result.GetValue(device)!), Console.Error.WriteLine);
                 var report = NetworkReport.Of(run);
                 Console.Write(report);
                 if (result.GetValue(markdown) is { } file)
@@ -42,7 +44,7 @@ internal static class CompareNetworkCommand
 
                 return 0;
             }
-            catch (Exception failure) when (failure is InvalidOperationException or IOException)
+            catch (Exception failure) when (failure is InvalidOperationException or IOException or UserException)
             {
                 Console.Error.WriteLine(failure.Message);
                 return 1;

@@ -31,14 +31,14 @@ internal sealed record NetworkComparison(Machine Machine, int Batch, int Rounds,
 
     /// <summary>Measures all networks in turn.</summary>
     /// <exception cref="InvalidOperationException">They do not compute the same, or a process ended.</exception>
-    public static NetworkComparison Run(int batch, int rounds, int threads, Action<string> say)
+    public static NetworkComparison Run(int batch, int rounds, int threads, Device device, Action<string> say)
     {
         List<ChildProcess> children = [];
         try
         {
-            children.AddRange(TrainedNetwork.Names.Select(name => new ChildProcess(name, batch, threads)));
+            children.AddRange(TrainedNetwork.Names.Select(name => new ChildProcess(name, batch, threads, device.type == DeviceType.CUDA ? "cuda" : "cpu")));
             var losses = children.ConvertAll(child => child.Ask("step"));
-            CheckAgreement(losses);
+            CheckAgreement(losses, device);
             string[] orders = ["train", "infer", "convolutions"];
             foreach (var (child, order) in from order in orders from child in children select (child, order))
             {
@@ -56,7 +56,7 @@ internal sealed record NetworkComparison(Machine Machine, int Batch, int Rounds,
             }
 
             say("memory");
-            return new NetworkComparison(Machine.ThisOne(), batch, rounds, MixedPrecision.IsFast(ScalarType.BFloat16),
+            return new NetworkComparison(Machine.ThisOne(device), batch, rounds, MixedPrecision.IsFast(ScalarType.BFloat16, device),
             [
                 .. children.Select((child, i) => new NetworkResult(
                     child.Network,
@@ -73,11 +73,11 @@ internal sealed record NetworkComparison(Machine Machine, int Batch, int Rounds,
         }
     }
 
-    private static void CheckAgreement(List<double> losses)
+    private static void CheckAgreement(List<double> losses, Device device)
     {
         for (var i = 0; i < losses.Count; i++)
         {
-            var allowed = TrainedNetwork.Names[i] == TrainedNetwork.OursBFloat16 ? HalfTolerance : Tolerance;
+            var allowed = TrainedNetwork.Names[i] == TrainedNetwork.OursBFloat16 ? HalfTolerance : device.type == DeviceType.CUDA ? 10 * Tolerance : Tolerance;
             var difference = Math.Abs(losses[i] / losses[^1] - 1);
             if (!(difference <= allowed))
             {

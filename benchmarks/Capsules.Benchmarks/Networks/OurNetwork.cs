@@ -16,12 +16,12 @@ internal sealed class OurNetwork : TrainedNetwork
     private readonly FusedAdam _optimizer;
     private readonly ScalarType? _computeDtype;
 
-    public OurNetwork(ScalarType? computeDtype)
+    public OurNetwork(ScalarType? computeDtype, Device device)
     {
         _computeDtype = computeDtype;
         _primary = new PrimaryCapsule(NetworkWeights.Features, computeDtype: computeDtype);
         var weights = NetworkWeights.Draw();
-        (_convWeight, _convBias) = (new Parameter(weights["conv1.weight"]), new Parameter(weights["conv1.bias"]));
+        (_convWeight, _convBias) = (new Parameter(weights["conv1.weight"].to(device)), new Parameter(weights["conv1.bias"].to(device)));
         using (no_grad())
         {
             foreach (var (name, parameter) in _primary.named_parameters().Select(p => ("primary." + p.name, p.parameter))
@@ -32,6 +32,9 @@ internal sealed class OurNetwork : TrainedNetwork
             }
         }
 
+        _primary.to(device);
+        _digits.to(device);
+        _decoder.to(device);
         _optimizer = new FusedAdam(
             [_convWeight, _convBias, .. _primary.parameters(), .. _digits.parameters(), .. _decoder.parameters()], NetworkWeights.LearningRate);
     }

@@ -17,10 +17,10 @@ internal sealed class PlainNetwork : TrainedNetwork
         nn.Linear(1024, NetworkWeights.Pixels), nn.Sigmoid());
     private readonly Adam _optimizer;
 
-    public PlainNetwork()
+    public PlainNetwork(Device device)
     {
         var weights = NetworkWeights.Draw();
-        _digits = new Parameter(EinsumRouting.ToLayout(weights["digits.weight"]).contiguous().DetachFromDisposeScope());
+        _digits = new Parameter(EinsumRouting.ToLayout(weights["digits.weight"]).contiguous().to(device).DetachFromDisposeScope());
         using (no_grad())
         {
             Copy(_conv1, "conv1");
@@ -32,6 +32,9 @@ internal sealed class PlainNetwork : TrainedNetwork
             }
         }
 
+        _conv1.to(device);
+        _primary.to(device);
+        _decoder.to(device);
         _optimizer = optim.Adam([.. _conv1.parameters(), .. _primary.parameters(), _digits, .. _decoder.parameters()], NetworkWeights.LearningRate);
 
         void Copy(Conv2d convolution, string name)

@@ -10,11 +10,12 @@ internal abstract class TrainedNetwork : IDisposable
 
     public const string OursFloat32 = "capsules float32", OursBFloat16 = "capsules bfloat16", Plain = "op by op";
 
-    public static TrainedNetwork Make(string name) => name switch
+    /// <summary>Makes a variant, on a device. Default: the CPU.</summary>
+    public static TrainedNetwork Make(string name, Device? device = null) => name switch
     {
-        OursFloat32 => new OurNetwork(null),
-        OursBFloat16 => new OurNetwork(ScalarType.BFloat16),
-        Plain => new PlainNetwork(),
+        OursFloat32 => new OurNetwork(null, device ?? CPU),
+        OursBFloat16 => new OurNetwork(ScalarType.BFloat16, device ?? CPU),
+        Plain => new PlainNetwork(device ?? CPU),
         _ => throw new ArgumentException($"There is no network '{name}'."),
     };
 
