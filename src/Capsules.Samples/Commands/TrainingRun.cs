@@ -94,13 +94,19 @@ internal static class TrainingRun
             throw new UserException("--profile measures on the CPU alone, where an operation has ended when its call returns. Leave it out, or give --device cpu.");
         }
 
+        if (machine.Profile && machine.Replicas > 1)
+        {
+            throw new UserException("--profile measures one network, and --replicas makes several. Leave one of the two out.");
+        }
+
         using var hold = folder.Hold();
         var display = new TrainingDisplay(console, folder.Log);
         using var trainer = make(display);
         using var events = new RunEvents(folder.FullPath);
         (trainer.Events, trainer.SaveEvery, trainer.Clock) = (events, machine.SaveEvery, machine.Profile ? new StageClock() : null);
+        trainer.Replicas = machine.Replicas;
         trainer.EpochEnded = () => Draw(folder, dataset, trainer);
-        display.Line($"{dataset.Name} ({dataset.Source}): {RunReport.Count(dataset.Train.Count)} training and {RunReport.Count(dataset.Test.Count)} test images, on {ComputeDevice.Describe(device)}");
+        display.Line($"{dataset.Name} ({dataset.Source}): {RunReport.Count(dataset.Train.Count)} training and {RunReport.Count(dataset.Test.Count)} test images, on {ComputeDevice.Describe(device)}{(trainer.Replicas > 1 ? $", {trainer.Replicas} replicas" : "")}");
         display.Line($"run folder: {folder.FullPath}");
         if (trainer.Options.ImagesPerEpoch > trainer.ImagesAvailable)
         {

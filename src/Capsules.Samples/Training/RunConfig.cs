@@ -23,7 +23,7 @@ internal sealed record RunConfig(
 /// <param name="Capsules">This program and library.</param>
 /// <param name="Commit">The commit that they were built from; null where it is not known.</param>
 /// <param name="TorchSharp">TorchSharp.</param>
-/// <param name="Libtorch">libtorch, as TorchSharp names it.</param>
+/// <param name="Libtorch">libtorch, as it tells it; as TorchSharp names it where it does not.</param>
 /// <param name="DotNet">The runtime.</param>
 internal sealed record RunVersions(string Capsules, string? Commit, string TorchSharp, string Libtorch, string DotNet)
 {
@@ -32,7 +32,9 @@ internal sealed record RunVersions(string Capsules, string? Commit, string Torch
         get
         {
             var parts = typeof(CapsuleLayer).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+', 2);
-            return new(parts[0], parts.ElementAtOrDefault(1), typeof(torch).Assembly.GetName().Version!.ToString(3), torch.__version__,
+            return new(
+                parts[0], parts.ElementAtOrDefault(1), typeof(torch).Assembly.GetName().Version!.ToString(3),
+                LibtorchLoader.Version?.ToString() ?? torch.__version__,
                 RuntimeInformation.FrameworkDescription);
         }
     }

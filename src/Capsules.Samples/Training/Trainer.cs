@@ -17,6 +17,7 @@ internal sealed class Trainer : IDisposable
     private readonly OptimizerHelper _optimizer;
     private readonly ReconstructionLoss _reconstructionLoss;
     private readonly DatasetFacts _facts;
+    private Replicas _replicas;
     private readonly long[] _heldOut, _training;
     private readonly ImageSplit _trainingSplit, _heldOutSplit;
 
@@ -26,6 +27,7 @@ internal sealed class Trainer : IDisposable
         (_options, _dataset, _device, _folder, _display, _state, Network) = (options, dataset, device, folder, display, state, network);
         options.Precision.Apply(device);
         _optimizer = options.Optimizer.Make(network.parameters(), options);
+        _replicas = MakeReplicas(1);
         _reconstructionLoss = new ReconstructionLoss(options.ReconstructionWeight);
         _facts = DatasetFacts.Of(dataset);
         (_heldOut, _training) = Batches.HoldOut(dataset.Train.Count, options.Validation, options.Seed);
@@ -48,6 +50,24 @@ internal sealed class Trainer : IDisposable
 
     /// <summary>Called when an epoch is closed and saved. Default: nothing.</summary>
     public Action? EpochEnded { get; set; }
+
+    /// <summary>
+    /// How many copies of the network share each batch, the network included; 0 for one on each GPU. Default: 1. The numbers are those of one, but for
+    /// the order of sums.
+    /// </summary>
+    /// <exception cref="UserException">The network does not see each image by itself.</exception>
+    public int Replicas
+    {
+        get => _replicas.Count;
+        set
+        {
+            var replicas = MakeReplicas(value);
+            _replicas.Dispose();
+            _replicas = replicas;
+        }
+    }
+
+    private string Place => ComputeDevice.Describe(_device) + (Replicas > 1 ? $", {Replicas} replicas" : "");
 
     /// <summary>The run's options.</summary>
     public TrainingOptions Options => _options;
@@ -133,6 +153,7 @@ internal sealed class Trainer : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        _replicas.Dispose();
         _optimizer.Dispose();
         _reconstructionLoss.Dispose();
         Network.Dispose();
@@ -141,7 +162,7 @@ internal sealed class Trainer : IDisposable
     // Sums are taken in another order by another number of threads, or by another device.
     private void NotePlace()
     {
-        var (before, now) = (_state.ComputedOn, ComputeDevice.Describe(_device));
+        var (before, now) = (_state.ComputedOn, Place);
         if (_state.History.Count >= _options.Epochs)
         {
             return;      // nothing is left to compute
@@ -157,12 +178,15 @@ internal sealed class Trainer : IDisposable
         _state.ComputedOn = now;
     }
 
+    private Replicas MakeReplicas(int count) =>
+        new(Network, () => new Checkpoint(_options, _facts, _state).MakeNetwork(), Samples.Replicas.Devices(count, _device));
+
     private void TrainEpoch(int epoch, Action<long, string> report, CancellationToken cancellation)
     {
         var order = Batches.Vary(Batches.Order(_training, _options.Seed, epoch), _trainingSplit, _options.Seed, epoch);
         var images = (int)ImagesInEpoch;
         var (clock, secondsBefore, stepsBefore, saved) = (Stopwatch.StartNew(), _state.Seconds, _state.StepInEpoch, Stopwatch.GetTimestamp());
-        Network.train();
+        Network.train();      // copies are made in this mode, and never leave it
         using var feed = new BatchFeed(_state.StepInEpoch, StepsInEpoch, step => Prepare(order, images, epoch, step));
         while (_state.StepInEpoch < StepsInEpoch)
         {
@@ -207,37 +231,39 @@ internal sealed class Trainer : IDisposable
             group.LearningRate = RateAt(step);
         }
 
-        var (images, labels, parts) = feed.Next();
+        var shares = _replicas.Split(feed.Next());
         StageClock.End("input");
 
         _optimizer.zero_grad();
+        _replicas.ForgetGradients();
         StageClock.End("optimizer");
-        Network.EpochsBehind = (double)step / StepsInEpoch;
-
-        // Dropout draws from torch's generator, whose state no checkpoint holds. Seeded by the step's number, and not once for the
-        // run, it draws in a resumed run what it draws in one that never stopped.
-        manual_seed(Batches.DropoutSeed(_options.Seed, step));
-        var output = StageClock.End("rest of the network", Network.call(images));
-        var reconstruction = Network.HasDecoder ? StageClock.End("decoder", Network.Reconstruct(output, labels)) : null;
-        var classLoss = Network.Loss(output, labels);
-        var loss = classLoss;
-        if (reconstruction is not null)
+        var outputs = new Tensor[shares.Count];
+        for (var i = 0; i < shares.Count; i++)
         {
-            loss += _reconstructionLoss.call(reconstruction, parts ?? images);      // of several objects each against its own image
+            shares[i].Network.EpochsBehind = (double)step / StepsInEpoch;
+
+            // Dropout draws from torch's generator, whose state no checkpoint holds. Seeded by the step's number, and not once for the
+            // run, it draws in a resumed run what it draws in one that never stopped.
+            manual_seed(unchecked(Batches.DropoutSeed(_options.Seed, step) + i));
+            outputs[i] = StageClock.End("rest of the network", shares[i].Network.call(shares[i].Batch.Images));
         }
 
+        // First all forward, then all losses, then all backward: on several GPUs each works while the next one is given its own.
+        var losses = shares.Zip(outputs, Losses).ToArray();
         StageClock.End("losses");
-        loss.backward();
-        StageClock.EndBackward();
+        for (var i = 0; i < shares.Count; i++)
+        {
+            (shares.Count == 1 ? losses[i].Loss : losses[i].Loss.mul(shares[i].Weight)).backward();
+        }
 
-        // Read only now, and together: on a GPU reading waits for all that was asked of it, backward included.
-        using var losses = stack([loss.detach(), classLoss.detach()]).cpu();
-        var (value, classValue) = (losses[0].item<float>(), losses[1].item<float>());
+        StageClock.EndBackward();
+        var (value, classValue) = Means(shares, losses);
         if (!float.IsFinite(value))
         {
             throw Diverged($"the loss of step {_state.StepInEpoch + 1} is {value}");
         }
 
+        _replicas.GatherGradients();
         if (_options.ClipGradients is { } norm)
         {
             nn.utils.clip_grad_norm_(Network.parameters(), norm);
@@ -245,15 +271,39 @@ internal sealed class Trainer : IDisposable
 
         _optimizer.step();
         StageClock.End("optimizer");
-
-        var count = labels.size(0);
+        _replicas.Spread();
+        var count = shares.Sum(share => share.Batch.Labels.size(0));
         _state.LossSum += (double)value * count;
         _state.ClassLossSum += (double)classValue * count;
-        _state.Right += Hits.Count(Network.Scores(output), labels).All;
+        _state.Right += shares.Zip(outputs, (share, output) => Hits.Count(share.Network.Scores(output), share.Batch.Labels).All).Sum();
         _state.Images += count;
         _state.StepInEpoch++;
         Events?.Step(StepsDone, value, RateAt(step));
         StageClock.End("bookkeeping");
+    }
+
+    private (Tensor Loss, Tensor ClassLoss) Losses(Share share, Tensor output)
+    {
+        var (network, (images, labels, parts)) = (share.Network, share.Batch);
+        var reconstruction = network.HasDecoder ? StageClock.End("decoder", network.Reconstruct(output, labels)) : null;
+        var classLoss = network.Loss(output, labels);
+
+        // Of several objects each is reconstructed against its own image.
+        return (reconstruction is null ? classLoss : classLoss + _reconstructionLoss.call(reconstruction, parts ?? images), classLoss);
+    }
+
+    // Read only after backward, and together: on a GPU reading waits for all that was asked of it.
+    private static (float Loss, float ClassLoss) Means(IReadOnlyList<Share> shares, (Tensor Loss, Tensor ClassLoss)[] losses)
+    {
+        var (loss, classLoss) = (0.0, 0.0);
+        foreach (var (share, pair) in shares.Zip(losses))
+        {
+            using var both = stack([pair.Loss.detach(), pair.ClassLoss.detach()]).cpu();
+            loss += share.Weight * both[0].item<float>();
+            classLoss += share.Weight * both[1].item<float>();
+        }
+
+        return ((float)loss, (float)classLoss);
     }
 
     private void CloseEpoch(CancellationToken cancellation)

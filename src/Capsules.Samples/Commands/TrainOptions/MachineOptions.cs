@@ -2,13 +2,16 @@ using System.CommandLine;
 
 namespace Capsules.Samples;
 
-/// <summary>Where and how a run computes: nothing here changes a number of it.</summary>
+/// <summary>Where and how a run computes: nothing here changes a number of it, but for the order of sums.</summary>
 /// <param name="Device">One of <see cref="ComputeDevice.Names"/>.</param>
 /// <param name="Threads">CPU threads; 0 for one per core.</param>
 /// <param name="Data">The folder of <c>--data</c>, or null.</param>
 /// <param name="Profile">Whether to show at the end where the time of a step went.</param>
 internal sealed record MachineSettings(string Device = "auto", int Threads = 0, string? Data = null, bool Profile = false)
 {
+    /// <summary>How many copies of the network share each batch; 0 for one on each GPU.</summary>
+    public int Replicas { get; init; } = 1;
+
     /// <summary>How long a run goes on within an epoch before it saves itself; each epoch's end saves too.</summary>
     public TimeSpan SaveEvery { get; init; } = TimeSpan.FromMinutes(5);
 }
@@ -19,6 +22,13 @@ internal sealed class MachineOptions
     private readonly Option<string?> _data = CommonOptions.Data();
     private readonly Option<string> _device = CommonOptions.Device();
     private readonly Option<int> _threads = CommonOptions.Threads();
+    private readonly Option<int> _replicas = CommonOptions.Valid(
+        new Option<int>("--replicas")
+        {
+            Description = "Copies of the network that share each batch, on the GPUs in turn (on the CPU: one after the other); 0 for one on each GPU. The " +
+                "numbers are those of one, but for the order of sums.",
+            DefaultValueFactory = _ => 1,
+        }, replicas => replicas is >= 0 and <= 64, "between 0 and 64");
     private readonly Option<bool> _profile = new("--profile") { Description = "Show at the end where the time of a step went, by stage." };
     private readonly Option<double> _saveEvery = CommonOptions.Valid(
         new Option<double>("--save-every")
@@ -28,11 +38,12 @@ internal sealed class MachineOptions
         },
         minutes => minutes is >= 0 and <= 1e6, "between 0 and 1000000");
 
-    public IReadOnlyList<Option> Options => [_data, _device, _threads, _saveEvery, _profile];
+    public IReadOnlyList<Option> Options => [_data, _device, _replicas, _threads, _saveEvery, _profile];
 
     public MachineSettings Read(ParseResult result) => new(
         result.GetValue(_device)!, result.GetValue(_threads), result.GetValue(_data), result.GetValue(_profile))
     {
+        Replicas = result.GetValue(_replicas),
         SaveEvery = TimeSpan.FromMinutes(result.GetValue(_saveEvery)),
     };
 }
