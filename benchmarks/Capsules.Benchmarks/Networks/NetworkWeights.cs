@@ -9,7 +9,8 @@ internal static class NetworkWeights
 
     public const double ReconstructionWeight = 0.0005, LearningRate = 1e-3;
 
-    /// <summary>The same numbers in every process: in our layouts, on nobody's dispose scope.</summary>
+    /// <summary>The same numbers in every process, in our layouts. The caller disposes them: left to the collector, they would leave holes in the
+    /// heap in the middle of a run.</summary>
     public static Dictionary<string, Tensor> Draw()
     {
         using var scope = NewDisposeScope();
@@ -35,6 +36,14 @@ internal static class NetworkWeights
         }
 
         return weights;
+    }
+
+    public static void Dispose(Dictionary<string, Tensor> weights)
+    {
+        foreach (var weight in weights.Values)
+        {
+            weight.Dispose();
+        }
     }
 
     /// <summary>A batch that looks like MNIST to the arithmetic: a fifth of the pixels are lit.</summary>

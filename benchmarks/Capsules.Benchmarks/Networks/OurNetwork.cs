@@ -21,7 +21,7 @@ internal sealed class OurNetwork : TrainedNetwork
         _computeDtype = computeDtype;
         _primary = new PrimaryCapsule(NetworkWeights.Features, computeDtype: computeDtype);
         var weights = NetworkWeights.Draw();
-        (_convWeight, _convBias) = (new Parameter(weights["conv1.weight"].to(device)), new Parameter(weights["conv1.bias"].to(device)));
+        (_convWeight, _convBias) = (new Parameter(weights["conv1.weight"].clone().to(device)), new Parameter(weights["conv1.bias"].clone().to(device)));
         using (no_grad())
         {
             foreach (var (name, parameter) in _primary.named_parameters().Select(p => ("primary." + p.name, p.parameter))
@@ -35,6 +35,7 @@ internal sealed class OurNetwork : TrainedNetwork
         _primary.to(device);
         _digits.to(device);
         _decoder.to(device);
+        NetworkWeights.Dispose(weights);
         _optimizer = new FusedAdam(
             [_convWeight, _convBias, .. _primary.parameters(), .. _digits.parameters(), .. _decoder.parameters()], NetworkWeights.LearningRate);
     }

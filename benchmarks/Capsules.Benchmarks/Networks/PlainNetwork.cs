@@ -20,7 +20,7 @@ internal sealed class PlainNetwork : TrainedNetwork
     public PlainNetwork(Device device)
     {
         var weights = NetworkWeights.Draw();
-        _digits = new Parameter(EinsumRouting.ToLayout(weights["digits.weight"]).contiguous().to(device).DetachFromDisposeScope());
+        _digits = new Parameter(EinsumRouting.ToLayout(weights["digits.weight"]).clone().contiguous().to(device).DetachFromDisposeScope());
         using (no_grad())
         {
             Copy(_conv1, "conv1");
@@ -35,6 +35,7 @@ internal sealed class PlainNetwork : TrainedNetwork
         _conv1.to(device);
         _primary.to(device);
         _decoder.to(device);
+        NetworkWeights.Dispose(weights);
         _optimizer = optim.Adam([.. _conv1.parameters(), .. _primary.parameters(), _digits, .. _decoder.parameters()], NetworkWeights.LearningRate);
 
         void Copy(Conv2d convolution, string name)
