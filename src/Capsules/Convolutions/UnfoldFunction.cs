@@ -56,7 +56,7 @@ internal sealed class UnfoldFunction : autograd.SingleTensorFunction<UnfoldFunct
         using var scope = NewDisposeScope();
         using var off = no_grad();
         var (h, w) = geometry.OutSize(input, weight);
-        var output = empty([input.size(0), weight.size(0), h, w], input.dtype, input.device);
+        var output = LargeBlocks.Empty([input.size(0), weight.size(0), h, w], input.dtype, input.device);
         var dtype = MixedPrecision.Computed(input);
         (weight, bias) = (weight.to_type(dtype), bias?.to_type(dtype));
         foreach (var (first, count) in Pieces(input, h * w * weight.size(0), ForwardElements))

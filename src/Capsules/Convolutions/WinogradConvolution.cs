@@ -71,7 +71,7 @@ internal sealed unsafe class WinogradConvolution : IDisposable
         var images = Even(_batch, ProductFloats / ((long)Products * Tiles * _outChannels));
         var channels = ChannelsAtATime(images, ForwardFloats);
         var memory = new Memory(this, images, channels);
-        var output = empty([_batch, _outChannels, _rows.OutSize, _columns.OutSize], ScalarType.Float32);
+        var output = LargeBlocks.Empty([_batch, _outChannels, _rows.OutSize, _columns.OutSize], ScalarType.Float32);
         foreach (var (image, imageCount) in Pieces(_batch, images))
         {
             var sum = memory.M(imageCount);
@@ -99,8 +99,8 @@ internal sealed unsafe class WinogradConvolution : IDisposable
         using var scope = NewDisposeScope();
         var channels = ChannelsAtATime(_batch, BackwardFloats);
         var memory = new Memory(this, _batch, channels);
-        var inputGradient = wantsInput ? empty(input.shape, input.dtype) : null;
-        var weightGradient = wantsWeight ? empty(weight.shape, weight.dtype) : null;
+        var inputGradient = wantsInput ? LargeBlocks.Empty(input.shape, input.dtype) : null;
+        var weightGradient = wantsWeight ? LargeBlocks.Empty(weight.shape, weight.dtype) : null;
         var product = memory.M(_batch);
         TransferOutput(upstream, product, toLanes: true);
         foreach (var (channel, count) in Pieces(_channels, channels))
@@ -273,9 +273,9 @@ internal sealed unsafe class WinogradConvolution : IDisposable
     private sealed class Memory(WinogradConvolution owner, int images, int channels)
     {
         private readonly Tensor
-            _m = empty([owner.Products, (long)images * owner.Tiles, owner._outChannels], ScalarType.Float32),
-            _v = empty([owner.Products, (long)images * owner.Tiles, (long)owner.Phases * channels], ScalarType.Float32),
-            _u = empty([owner.Products, (long)owner.Phases * channels, owner._outChannels], ScalarType.Float32);
+            _m = LargeBlocks.Empty([owner.Products, (long)images * owner.Tiles, owner._outChannels], ScalarType.Float32),
+            _v = LargeBlocks.Empty([owner.Products, (long)images * owner.Tiles, (long)owner.Phases * channels], ScalarType.Float32),
+            _u = LargeBlocks.Empty([owner.Products, (long)owner.Phases * channels, owner._outChannels], ScalarType.Float32);
 
         public Tensor M(int images) => First(_m, (long)images * owner.Tiles, owner._outChannels);
 

@@ -22,8 +22,10 @@ public static partial class Allocator
     /// program. The process then stays at its peak of memory until it ends or calls <see cref="Trim"/>.
     /// </summary>
     /// <remarks>
-    /// Blocks up to 1 GiB on the program's main thread. On other threads up to 64 MiB, which is the size of glibc's own heaps there:
-    /// the batch of 100 of the 2017 network stays below.
+    /// <para>Blocks up to 1 GiB on the program's main thread. On other threads up to 64 MiB, which is the size of glibc's own heaps there:
+    /// the batch of 100 of the 2017 network stays below.</para>
+    /// <para>What this library's convolutions compute, from 1 MiB on, then has blocks of its own, which pass whole from one step to the next:
+    /// in glibc's heap a small block in the place of a large one can make the process longer by the large one at any time of a run.</para>
     /// </remarks>
     /// <returns>Whether it took effect: false on Windows, macOS and Linux without glibc.</returns>
     public static bool KeepLargeBlocks()
@@ -33,6 +35,8 @@ public static partial class Allocator
             return false;
         }
 
+        LargeBlocks.IsOn = true;
+
         // Setting a threshold turns glibc's own adjusting off. Some versions refuse one above 32 MiB, below the largest tensors:
         // there, no block at all is mapped by itself.
         var mapped = Mallopt(MmapThreshold, 1 << 30) != 0 || Mallopt(MmapMax, 0) != 0;
@@ -41,7 +45,7 @@ public static partial class Allocator
 
     /// <summary>Gives the memory that the allocator keeps free back to the system, now.</summary>
     /// <returns>Whether there was any; false where glibc is not the C library.</returns>
-    public static bool Trim() => IsSupported && MallocTrim(0) != 0;
+    public static bool Trim() => IsSupported && (LargeBlocks.Trim() | MallocTrim(0) != 0);
 
     [LibraryImport("libc.so.6", EntryPoint = "mallopt")]
     private static partial int Mallopt(int parameter, int value);
