@@ -2,6 +2,7 @@ using Capsules.Onnx;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
+using F = Capsules.Functional;
 
 namespace Capsules.Samples;
 
@@ -40,7 +41,14 @@ internal sealed class ConvolutionalBaseline : ImageNetwork
     public override Tensor forward(Tensor images)
     {
         using var scope = NewDisposeScope();
-        return classifier.call(convolutions.call(images).flatten(1)).MoveToOuterDisposeScope();
+        var features = images;
+        foreach (var convolution in convolutions.children().OfType<Conv2d>())
+        {
+            // The library's kernel, which brings bias and ReLU along: several times as fast as torch's for these sizes on the CPU.
+            features = F.conv2d(features, convolution.weight, convolution.bias, padding: (2, 2), relu: true);
+        }
+
+        return classifier.call(features.flatten(1)).MoveToOuterDisposeScope();
     }
 
     public override Tensor Scores(Tensor logits) => logits.alias();

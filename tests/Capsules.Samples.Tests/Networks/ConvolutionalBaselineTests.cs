@@ -14,6 +14,22 @@ public class ConvolutionalBaselineTests
     }
 
     [Fact]
+    public void ConvolutionalBaseline_Forward_IsThatOfItsLayersOneByOne()
+    {
+        using var scope = NewDisposeScope();
+        using var network = new ConvolutionalBaseline(new ImageShape(2, 9, 8), classes: 3);
+        network.eval();
+        var images = rand(5, 2, 9, 8);
+        var x = images;
+        foreach (var layer in network.children())
+        {
+            x = ((nn.Module<Tensor, Tensor>)layer).call(x.dim() == 4 && layer == network.children().Last() ? x.flatten(1) : x);
+        }
+
+        network.call(images).allclose(x, rtol: 1e-4, atol: 1e-5).Should().BeTrue();
+    }
+
+    [Fact]
     public void ConvolutionalBaseline_Evaluating_DrawsNoDropoutAndTrainingDoes()
     {
         using var scope = NewDisposeScope();
