@@ -23,6 +23,7 @@ internal static class CommandLine
             AttackCommand.Create(),
             ImportCommand.Create(),
             ExportCommand.Create(),
+            ReproduceCommand.Create(),
             DatasetsCommand.Create(),
             InfoCommand.Create(),
             verbose,

@@ -31,16 +31,17 @@ internal sealed record SeedPlan(TrainingOptions Options, int Seeds)
 /// <summary>Several runs that differ in their seed alone, one after the other in one folder, and what they reached together.</summary>
 internal static class SeedRuns
 {
-    /// <summary>Starts them.</summary>
+    /// <summary>Starts them, in a folder that is made once the dataset is at hand.</summary>
     /// <returns>The exit code.</returns>
     public static async Task<int> StartAsync(
-        IAnsiConsole console, TrainingOptions options, int seeds, string output, MachineSettings machine, string precision, CancellationToken cancellation)
+        IAnsiConsole console, TrainingOptions options, int seeds, Func<ImageDataset, RunFolder> makeFolder, MachineSettings machine, string precision,
+        CancellationToken cancellation)
     {
         var place = Session.Open(machine.Device, machine.Threads);
         (options, var dataset) = await TrainingRun.PrepareAsync(console, options, place, machine, precision, cancellation);
         using (dataset)
         {
-            var folder = RunFolder.Create(output, $"{dataset.Name}-{options.Model}-{seeds}-seeds");
+            var folder = makeFolder(dataset);
             using var hold = folder.Hold();
             var plan = new SeedPlan(options with { Dataset = dataset.Name }, seeds);
             plan.Write(folder.FullPath);
@@ -48,15 +49,15 @@ internal static class SeedRuns
         }
     }
 
-    /// <summary>Goes on with them.</summary>
+    /// <summary>Goes on with them; with <paramref name="seeds"/>, until there are so many.</summary>
     /// <returns>The exit code.</returns>
     public static async Task<int> ResumeAsync(
-        IAnsiConsole console, string path, RunEnd end, MachineSettings machine, CancellationToken cancellation)
+        IAnsiConsole console, string path, RunEnd end, MachineSettings machine, CancellationToken cancellation, int? seeds = null)
     {
         var place = Session.Open(machine.Device, machine.Threads);
         var folder = RunFolder.At(path);
         var plan = SeedPlan.Read(folder.FullPath);
-        plan = plan with { Options = end.Of(plan.Options) };
+        plan = plan with { Options = end.Of(plan.Options), Seeds = seeds ?? plan.Seeds };
         using var hold = folder.Hold();      // before the plan is written anew: whoever trains by it keeps it
         var behind = plan.Runs(folder.FullPath).Select(run => RunFolder.At(run.Folder)).Where(run => run.IsBegun)
             .Select(run => run.Describe().State.History.Count).DefaultIfEmpty(0).Max();
@@ -75,11 +76,11 @@ internal static class SeedRuns
     private static int Train(
         IAnsiConsole console, SeedPlan plan, RunFolder parent, ImageDataset dataset, torch.Device place, MachineSettings machine, CancellationToken cancellation)
     {
-        var end = new RunEnd(plan.Options.Epochs, plan.Options.EarlyStop);
+        var end = new RunEnd(plan.Options.Epochs, plan.Options.EarlyStop, plan.Options.StopAt);
         foreach (var (seed, path) in plan.Runs(parent.FullPath))
         {
             var folder = RunFolder.At(path);
-            if (folder.ReadResult() is { } result && IsAtEnd(result, plan.Options))
+            if (folder.ReadResult() is not null && folder.Describe().State.IsAtEnd(plan.Options))
             {
                 continue;
             }
@@ -97,7 +98,4 @@ internal static class SeedRuns
         SeedReport.Show(console, parent, plan, dataset, [.. plan.Runs(parent.FullPath).Select(run => RunFolder.At(run.Folder).ReadResult()!)]);
         return 0;
     }
-
-    private static bool IsAtEnd(RunResult result, TrainingOptions options) => result.Epochs >= options.Epochs ||
-        (options.EarlyStop > 0 && result.Epochs - result.BestEpoch >= options.EarlyStop);
 }

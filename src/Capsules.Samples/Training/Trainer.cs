@@ -133,17 +133,16 @@ internal sealed class Trainer : IDisposable
         _folder.WriteMetrics(_state.History, _options.Select.Images());      // a kill may have come between checkpoint and metrics
         Events?.Open(StepsDone, _state.History.Count);
         NotePlace();
-        while (_state.History.Count < _options.Epochs)
+        while (!_state.IsAtEnd(_options))
         {
-            if (_options.EarlyStop > 0 && _state.History.Count - _state.BestEpoch >= _options.EarlyStop)
-            {
-                _display.Line($"Stopped early: no better {_options.Select.Images()} accuracy in {_options.EarlyStop} epochs than epoch {_state.BestEpoch}'s.");
-                break;
-            }
-
             var epoch = _state.History.Count + 1;
             _display.Track($"epoch {epoch}/{_options.Epochs}", StepsInEpoch, report => TrainEpoch(epoch, report, cancellation));
             CloseEpoch(cancellation);
+        }
+
+        if (_state.History.Count < _options.Epochs && _state.StopReason(_options) is { } reason)
+        {
+            _display.Line(reason);
         }
     }
 

@@ -51,6 +51,9 @@ internal sealed record TrainingOptions
     /// <summary>Epochs without a better accuracy on the images of <see cref="Select"/> after which the run ends; 0 for never.</summary>
     public int EarlyStop { get; init; }
 
+    /// <summary>The accuracy on the images of <see cref="Select"/>, in (0, 1], that ends the run; null: none does.</summary>
+    public double? StopAt { get; init; }
+
     /// <summary>Iterations of the routing, at least 0.</summary>
     public int RoutingIterations { get; init; } = 3;
 
@@ -101,9 +104,10 @@ internal sealed record TrainingOptions
     /// <exception cref="UserException">They do not.</exception>
     public void Check(ImageDataset dataset)
     {
-        if (EarlyStop > 0 && Validation == 0 && Select == Selection.HeldOut)
+        if ((EarlyStop > 0 || StopAt is not null) && Validation == 0 && Select == Selection.HeldOut)
         {
-            throw new UserException("--early-stop needs held-out images to stop by, but --validation is 0. Hold some out.");
+            throw new UserException(
+                $"{(EarlyStop > 0 ? "--early-stop" : "--stop-at")} needs held-out images to stop by, but --validation is 0. Hold some out.");
         }
 
         if (dataset.Train.Objects > 1 && !NetworkCatalog.Get(Model).TakesSeveralObjects)

@@ -30,6 +30,22 @@ internal sealed record TrainingState
     /// <summary>Where it was last computed, as "cpu, 2 threads"; null before the first step, and from checkpoints that do not say.</summary>
     public string? ComputedOn { get; set; }
 
+    /// <summary>Whether a run with these options has nothing left to do.</summary>
+    public bool IsAtEnd(TrainingOptions options) => History.Count >= options.Epochs || StopReason(options) is not null;
+
+    /// <summary>Why a run with these options ends before its last epoch, in words; null where it does not.</summary>
+    public string? StopReason(TrainingOptions options)
+    {
+        if (options.EarlyStop > 0 && History.Count - BestEpoch >= options.EarlyStop)
+        {
+            return $"Stopped early: no better {options.Select.Images()} accuracy in {options.EarlyStop} epochs than epoch {BestEpoch}'s.";
+        }
+
+        return options.StopAt is { } enough && History.LastOrDefault()?.ValidationAccuracy >= enough
+            ? $"Stopped as told: epoch {History.Count}'s {options.Select.Images()} accuracy has reached {enough:p2}."
+            : null;
+    }
+
     /// <summary>Closes the epoch under way and gives its result, which joins the history.</summary>
     public EpochResult CloseEpoch(Evaluation? validation, double learningRate)
     {

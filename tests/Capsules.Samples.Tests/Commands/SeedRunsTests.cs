@@ -27,8 +27,9 @@ public sealed class SeedRunsTests : IDisposable
     {
         var stop = TestContext.Current.CancellationToken;
         SmallDigits.WriteMnist(_folder);
-        (await SeedRuns.StartAsync(_output.Console, Options, 2, Output, Machine, PrecisionChoice.Float32, stop)).Should().Be(0);
-        Path.GetFileName(Parent).Should().EndWith("-mnist-efficient-2-seeds");
+        (await SeedRuns.StartAsync(
+            _output.Console, Options, 2, dataset => RunFolder.Create(Output, $"{dataset.Name}-2-seeds"), Machine, PrecisionChoice.Float32, stop)).Should().Be(0);
+        Path.GetFileName(Parent).Should().EndWith("-mnist-2-seeds");
         var results = Results();
         results.Select(result => result.Seed).Should().Equal(7, 8);
         var losses = SeedPlan.Read(Parent).Runs(Parent).Select(run => RunFolder.At(run.Folder).Describe().State.History[0].Loss).ToArray();

@@ -54,11 +54,32 @@ public class TrainerTests
     }
 
     [Fact]
-    public void Trainer_EarlyStopWithNothingToStopBy_IsRefused()
+    public void Trainer_EnoughAccuracy_StopsAndGoesOnWhereMoreIsAskedFor()
+    {
+        using var folders = new TemporaryFolder();
+        using var dataset = SmallDigits.Create(train: 12, size: 7);
+        var options = NetworkCatalog.Get("cnn").Recipe with { BatchSize = 6, MaxShift = 1, Epochs = 9, Select = Selection.Test, StopAt = 0.0001 };
+        var (folder, output) = (RunFolder.Create(folders.Path, "enough"), new TestOutput());
+        using (var stopped = Trainer.Start(options, dataset, CPU, folder, new TrainingDisplay(output.Console)))
+        {
+            stopped.Run(TestContext.Current.CancellationToken);
+            stopped.History.Should().HaveCount(stopped.History.Count(row => row.ValidationAccuracy == 0) + 1, "the first epoch with any right one is enough");
+            output.Text.Should().Contain($"Stopped as told: epoch {stopped.History.Count}'s test accuracy has reached 0.01 %.");
+        }
+
+        using var resumed = Trainer.Resume(folder, new RunEnd(Epochs: 9, StopAt: 1), dataset, CPU, Silent);
+        resumed.Run(TestContext.Current.CancellationToken);
+        (resumed.History.Count == 9 || resumed.History[^1].ValidationAccuracy == 1).Should().BeTrue();
+    }
+
+    [Theory]
+    [InlineData(1, null, "--early-stop")]
+    [InlineData(0, 0.9, "--stop-at")]
+    public void Trainer_StopWithNothingToStopBy_IsRefused(int patience, double? enough, string option)
     {
         using var dataset = Small();
-        var act = () => (Tiny with { EarlyStop = 1, Validation = 0 }).Check(dataset);
-        act.Should().Throw<UserException>().WithMessage("--early-stop needs held-out images to stop by, but --validation is 0. Hold some out.");
+        var act = () => (Tiny with { EarlyStop = patience, StopAt = enough, Validation = 0 }).Check(dataset);
+        act.Should().Throw<UserException>().WithMessage($"{option} needs held-out images to stop by, but --validation is 0. Hold some out.");
     }
 
     [Fact]

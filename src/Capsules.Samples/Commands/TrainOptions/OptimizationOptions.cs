@@ -10,7 +10,7 @@ internal sealed class OptimizationOptions : OptionGroup
 
     private readonly Option<int> _epochs, _earlyStop, _seed;
     private readonly Option<int?> _batchSize;
-    private readonly Option<double?> _learningRate, _decay, _weightDecay, _clip;
+    private readonly Option<double?> _stopAt, _learningRate, _decay, _weightDecay, _clip;
     private readonly Option<string?> _schedule, _optimizer;
 
     public OptimizationOptions()
@@ -18,6 +18,11 @@ internal sealed class OptimizationOptions : OptionGroup
         _epochs = Add(CommonOptions.AtLeast(New("--epochs", "Passes over the training images.", Defaults.Epochs), 1));
         _earlyStop = Add(CommonOptions.AtLeast(
             New("--early-stop", "End the run after so many epochs without a better accuracy on the held-out images; 0: never.", Defaults.EarlyStop), 0));
+        _stopAt = Add(CommonOptions.Valid(
+            new Option<double?>("--stop-at")
+            {
+                Description = "End the run after the first epoch with so much accuracy on the held-out images, as 0.9923. [default: all epochs are done]",
+            }, accuracy => accuracy is > 0 and <= 1, "above 0 and at most 1"));
         _batchSize = Add(CommonOptions.Valid(
             OfModel<int?>("--batch-size", "Images in a step.", recipe => recipe.BatchSize, $"with --preset official {OfficialBatchSize}"),
             size => size >= 1, "at least 1"));
@@ -47,11 +52,11 @@ internal sealed class OptimizationOptions : OptionGroup
     }
 
     /// <summary>Options that a resumed run may be given too: they say when it ends, and not how it gets there.</summary>
-    public IReadOnlyList<Option> OfResumption => [_epochs, _earlyStop];
+    public IReadOnlyList<Option> OfResumption => [_epochs, _earlyStop, _stopAt];
 
     /// <summary>What a resumed run is told of its end: null where nothing is.</summary>
     public RunEnd End(ParseResult result) => new(
-        result.IsGiven(_epochs) ? result.GetValue(_epochs) : null, result.IsGiven(_earlyStop) ? result.GetValue(_earlyStop) : null);
+        result.IsGiven(_epochs) ? result.GetValue(_epochs) : null, result.IsGiven(_earlyStop) ? result.GetValue(_earlyStop) : null, result.GetValue(_stopAt));
 
     public override TrainingOptions Apply(ParseResult result, TrainingOptions recipe)
     {
@@ -65,6 +70,7 @@ internal sealed class OptimizationOptions : OptionGroup
         {
             Epochs = result.GetValue(_epochs),
             EarlyStop = result.GetValue(_earlyStop),
+            StopAt = result.GetValue(_stopAt),
             BatchSize = result.GetValue(_batchSize) ?? (recipe.Preset == Preset.OfficialCode ? OfficialBatchSize : recipe.BatchSize),
             LearningRate = result.GetValue(_learningRate) ?? recipe.LearningRate,
             Schedule = schedule ?? recipe.Schedule,
@@ -80,8 +86,12 @@ internal sealed class OptimizationOptions : OptionGroup
 /// <summary>What a resumed run is told of its end; null for what it was started with.</summary>
 /// <param name="Epochs">How many epochs it is to have in all.</param>
 /// <param name="EarlyStop">Its patience.</param>
-internal sealed record RunEnd(int? Epochs = null, int? EarlyStop = null)
+/// <param name="StopAt">The accuracy that is enough.</param>
+internal sealed record RunEnd(int? Epochs = null, int? EarlyStop = null, double? StopAt = null)
 {
     /// <summary>A run's options with this end.</summary>
-    public TrainingOptions Of(TrainingOptions options) => options with { Epochs = Epochs ?? options.Epochs, EarlyStop = EarlyStop ?? options.EarlyStop };
+    public TrainingOptions Of(TrainingOptions options) => options with
+    {
+        Epochs = Epochs ?? options.Epochs, EarlyStop = EarlyStop ?? options.EarlyStop, StopAt = StopAt ?? options.StopAt,
+    };
 }
