@@ -52,6 +52,7 @@ real* sharedMemory();
 // Every lane of the warp must take part; a kernel in which one does not is reported as stuck.
 real shuffleXor(real x, int mask);
 
+inline void forgetMemory() {}
 inline real exponential(real x) { return std::exp(x); }
 inline real root(real x) { return std::sqrt(x); }
 inline real maximum(real x, real y) { return std::fmax(x, y); }

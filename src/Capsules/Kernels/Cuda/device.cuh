@@ -76,6 +76,12 @@ static __device__ __forceinline__ real shuffleXor(real x, int mask)
     return result;
 }
 
+// Makes the compiler read again what it has read before, rather than keep it in registers.
+static __device__ __forceinline__ void forgetMemory()
+{
+    asm volatile("" ::: "memory");
+}
+
 // e^x for x <= 0. Its relative error grows with |x|, but so does e^x fall.
 static __device__ __forceinline__ real exponential(real x)
 {

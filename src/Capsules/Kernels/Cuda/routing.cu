@@ -153,26 +153,6 @@ __device__ __forceinline__ int capsuleStride(int D)
     return size % 32 == 0 ? size + 16 : size;
 }
 
-// Four neighbouring entries from e on of a row of E; zeros beyond its end.
-__device__ __forceinline__ void loadEntries(const real* row, int e, int E, bool whole, real (&x)[4])
-{
-    if (whole && e < E)
-    {
-        real4 value = *reinterpret_cast<const real4*>(row + e);
-        x[0] = value.x;
-        x[1] = value.y;
-        x[2] = value.z;
-        x[3] = value.w;
-        return;
-    }
-
-#pragma unroll
-    for (int i = 0; i < 4; i++)
-    {
-        x[i] = e + i < E ? row[e + i] : real(0);
-    }
-}
-
 // Whether rows of E entries from here on can be read by four.
 __device__ __forceinline__ bool isWhole(const real* start, int E)
 {
@@ -274,6 +254,20 @@ __device__ __forceinline__ void dots(const real (&votes)[L::TJ][4], const real (
 }
 
 template <class L>
+__device__ __forceinline__ void addTimes(real (&sum)[L::TJ][4], const real (&factor)[L::TJ], const real (&vector)[L::TJ][4])
+{
+#pragma unroll
+    for (int k = 0; k < L::TJ; k++)
+    {
+#pragma unroll
+        for (int i = 0; i < 4; i++)
+        {
+            sum[k][i] += factor[k] * vector[k][i];
+        }
+    }
+}
+
+template <class L>
 __device__ __forceinline__ void addLogits(real (&x)[L::TJ], const real* logits, const Lane<L>& at, int J)
 {
     if (logits == nullptr)
@@ -288,15 +282,38 @@ __device__ __forceinline__ void addLogits(real (&x)[L::TJ], const real* logits, 
     }
 }
 
-// One row's vector (J, E): the lane's part of it.
+// One row's vector (J, E): the lane's part of it, and zeros where there is none.
 template <class L>
 __device__ __forceinline__ void loadVector(const real* row, const Lane<L>& at, int J, int E, bool whole, real (&x)[L::TJ][4])
 {
+    if (whole)
+    {
+#pragma unroll
+        for (int k = 0; k < L::TJ; k++)
+        {
+            real4 value = {0, 0, 0, 0};
+            if (at.J(k) < J && at.E() < E)
+            {
+                value = *reinterpret_cast<const real4*>(row + (size_t)at.J(k) * E + at.E());
+            }
+
+            x[k][0] = value.x;
+            x[k][1] = value.y;
+            x[k][2] = value.z;
+            x[k][3] = value.w;
+        }
+
+        return;
+    }
+
 #pragma unroll
     for (int k = 0; k < L::TJ; k++)
     {
-        const bool isThere = at.J(k) < J;
-        loadEntries(row + (isThere ? (size_t)at.J(k) * E : 0), at.E(), isThere ? E : 0, whole, x[k]);
+#pragma unroll
+        for (int i = 0; i < 4; i++)
+        {
+            x[k][i] = at.J(k) < J && at.E() + i < E ? row[(size_t)at.J(k) * E + at.E() + i] : real(0);
+        }
     }
 }
 
@@ -423,15 +440,7 @@ __device__ __forceinline__ void votePass(const PassArguments& a)
                 }
             }
 
-#pragma unroll
-            for (int k = 0; k < L::TJ; k++)
-            {
-#pragma unroll
-                for (int i = 0; i < 4; i++)
-                {
-                    sums[r][k][i] += factor[k] * votes[r][k][i];
-                }
-            }
+            addTimes<L>(sums[r], factor, votes[r]);
         }
     }
 
@@ -537,6 +546,9 @@ __device__ __forceinline__ void gradientPass(const GradientArguments& a)
     }
 
     stageWeights<L>(a.weight + (size_t)group * a.J * a.D * a.E, weights, a.J, a.D, a.E, 0, 1, lane);
+    const real* pieceWeights = weights + d0 * L::EP;
+    const real* pieceInputs = inputs + d0;
+    const real* ownColumns = exchange + lane;
     real weightGradient[L::DT][Owned] = {};
     for (int n = begin; n < end; n++)
     {
@@ -575,28 +587,30 @@ __device__ __forceinline__ void gradientPass(const GradientArguments& a)
             real rowLogits[L::TJ] = {};
             for (int pair = 0; pair < a.pairs; pair++)
             {
-                real v[L::TJ][4], ds[L::TJ][4], c[L::TJ], db[L::TJ];
-                loadVector<L>(a.v + pair * batchSize + b * rowSize, at, a.J, a.E, whole, v);
-                loadVector<L>(a.ds + pair * batchSize + b * rowSize, at, a.J, a.E, whole, ds);
-                dots<L>(votes, v, c);
+                // One vector at a time: registers are what a warp of this pass has least of. So V is read a second time, from the cache.
+                const real* v = a.v + pair * batchSize + b * rowSize;
+                const real* ds = a.ds + pair * batchSize + b * rowSize;
+                real x[L::TJ][4], c[L::TJ], db[L::TJ];
+                loadVector<L>(v, at, a.J, a.E, whole, x);
+                dots<L>(votes, x, c);
                 addLogits<L>(c, logits, at, a.J);
                 softmax<L>(c, at, a.J, a.leaky != 0);
-                if (a.all != 0)
+                loadVector<L>(ds, at, a.J, a.E, whole, x);
+                addTimes<L>(gradient, c, x);
+                if (a.all == 0)
                 {
-                    dots<L>(votes, ds, db);
-                    softmaxGradient<L>(c, db, at, a.J);
+                    continue;
                 }
 
+                dots<L>(votes, x, db);
+                softmaxGradient<L>(c, db, at, a.J);
+                forgetMemory();
+                loadVector<L>(v, at, a.J, a.E, whole, x);
+                addTimes<L>(gradient, db, x);
 #pragma unroll
                 for (int k = 0; k < L::TJ; k++)
                 {
-                    const real factor = a.all != 0 ? db[k] : real(0);
-                    rowLogits[k] += factor;
-#pragma unroll
-                    for (int i = 0; i < 4; i++)
-                    {
-                        gradient[k][i] += c[k] * ds[k][i] + (a.all != 0 ? factor * v[k][i] : real(0));
-                    }
+                    rowLogits[k] += db[k];
                 }
             }
 
@@ -619,15 +633,7 @@ __device__ __forceinline__ void gradientPass(const GradientArguments& a)
                     }
                 }
 
-#pragma unroll
-                for (int k = 0; k < L::TJ; k++)
-                {
-#pragma unroll
-                    for (int i = 0; i < 4; i++)
-                    {
-                        gradient[k][i] += c[k] * ds[k][i];
-                    }
-                }
+                addTimes<L>(gradient, c, ds);
             }
 
             // Rows that there are not, and output capsules neither, take no part from here on.
@@ -664,7 +670,7 @@ __device__ __forceinline__ void gradientPass(const GradientArguments& a)
 #pragma unroll
                     for (int k = 0; k < L::TJ; k++)
                     {
-                        const real4 w = *reinterpret_cast<const real4*>(weights + capsule[k] + d * L::EP);
+                        const real4 w = *reinterpret_cast<const real4*>(pieceWeights + capsule[k] + dd * L::EP);
                         const real product =
                             gradient[k][0] * w.x + gradient[k][1] * w.y + gradient[k][2] * w.z + gradient[k][3] * w.w;
                         sum += at.J(k) < a.J ? product : real(0);
@@ -700,13 +706,13 @@ __device__ __forceinline__ void gradientPass(const GradientArguments& a)
 #pragma unroll
                     for (int i = 0; i < Owned; i++)
                     {
-                        columns[i] = exchange[r * ExchangeStride + i * 32 + lane];
+                        columns[i] = ownColumns[r * ExchangeStride + i * 32];
                     }
 
 #pragma unroll
                     for (int dd = 0; dd < L::DT; dd++)
                     {
-                        const real x = d0 + dd < a.D ? inputs[r * inputStride + d0 + dd] : real(0);
+                        const real x = d0 + dd < a.D ? pieceInputs[r * inputStride + dd] : real(0);
 #pragma unroll
                         for (int i = 0; i < Owned; i++)
                         {
