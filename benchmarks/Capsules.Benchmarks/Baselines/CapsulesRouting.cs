@@ -19,7 +19,8 @@ internal static class CapsulesRouting
         try
         {
             using var scope = NewDisposeScope();
-            _ = new DynamicRouting(2, kernel: RoutingKernel.Fused).Route(new LinearVotes(ones([2, 6, 8], device: device), ones([6, 10, 8, 16], device: device)));
+            var votes = new LinearVotes(ones([2, 6, 8], device: device), ones([6, 10, 8, 16], device: device));
+            _ = new DynamicRouting(2, kernel: RoutingKernel.Fused).Route(votes);
             return null;
         }
         catch (NotSupportedException failure)

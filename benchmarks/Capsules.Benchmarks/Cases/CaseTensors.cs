@@ -9,7 +9,9 @@ internal sealed class CaseTensors : IDisposable
 
     /// <param name="routingCase">The case.</param>
     /// <param name="implementations">Those that get a weight.</param>
-    /// <param name="device">Where the tensors go. They are drawn on the CPU: alike for every device, and nothing is left in a GPU's allocator. Default: the CPU.</param>
+    /// <param name="device">
+    /// Where the tensors go. They are drawn on the CPU: alike for every device, and nothing is left in a GPU's allocator. Default: the CPU.
+    /// </param>
     public CaseTensors(RoutingCase routingCase, IEnumerable<Implementation> implementations, Device? device = null)
     {
         device ??= CPU;

@@ -64,7 +64,8 @@ internal sealed class CaseComparison(RoutingCase routingCase, MachineLimits limi
                 routingCase.VoteBytes / 1e6,
                 routingCase.ResultBytes / 1e6,
                 ours,
-                _baselines.Select(baseline => (baseline.Name, Peak: Peak(baseline))).Where(b => b.Peak is not null).ToDictionary(b => b.Name, b => b.Peak!.Value))
+                _baselines.Select(baseline => (baseline.Name, Peak: Peak(baseline))).Where(b => b.Peak is not null)
+                    .ToDictionary(b => b.Name, b => b.Peak!.Value))
             : null;
     }
 }

@@ -14,7 +14,9 @@ internal sealed record CompareSettings(IReadOnlyList<RoutingCase> Cases, TimeSpa
     /// <summary>Whether a case is large enough to measure a GPU's memory by.</summary>
     public static bool MeasuresGpuMemory(RoutingCase routingCase) => routingCase.VoteBytes >= LeastVoteBytes;
 
-    /// <summary>What a baseline may take at most. A GPU holds twice as much: its memory is measured in another process, and this one keeps its own.</summary>
+    /// <summary>
+    /// What a baseline may take at most. A GPU holds twice as much: its memory is measured in another process, and this one keeps its own.
+    /// </summary>
     public double MostBytes { get; init; } = Implementation.MostBytes;
 
 
