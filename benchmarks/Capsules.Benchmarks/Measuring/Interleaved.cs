@@ -73,9 +73,9 @@ internal sealed class Interleaved
 
         public void WarmUp(double shortestSample)
         {
-            // A long first call is warm enough: what it compiled and allocated is a small part of it.
+            // A long first call is warm enough: what it compiled and allocated is a small part of it. On a GPU loading code can be most of it.
             var first = Time(1);
-            var seconds = first > 25 * shortestSample ? first : Time(1);
+            var seconds = settle is null && first > 25 * shortestSample ? first : Time(1);
             _calls = (int)Math.Clamp(Math.Ceiling(shortestSample / Math.Max(seconds, 1e-6)), 1, 1000);
         }
 
