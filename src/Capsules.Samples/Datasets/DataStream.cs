@@ -82,6 +82,10 @@ internal sealed class DataStream : IDisposable
         {
             throw new InvalidDataException($"{Name} is cut short.", cause);
         }
+        catch (Exception cause) when (cause is OverflowException or FormatException or ArgumentException)
+        {
+            throw new InvalidDataException($"{Name} cannot be unpacked: the headers of its archive are damaged.", cause);      // of a tar, in the main
+        }
     }
 
     /// <summary>Reads exactly so many bytes.</summary>

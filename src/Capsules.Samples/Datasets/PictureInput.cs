@@ -36,14 +36,14 @@ internal sealed class PictureInput(ImageShape shape, bool isOnDark)
 
         var ground = BorderMedian(picture);
         var isInverted = invert ?? (isOnDark && ground > 0.5f);
-        var values = fit ? Fitted(picture, name, ground, isInverted) : Scaled(picture, isInverted);
+        var values = fit ? Fitted(picture, name, ground, isInverted) : Scaled(picture, name, isInverted);
         return (tensor(values, [1, shape.Channels, shape.Height, shape.Width]), isInverted);
     }
 
-    private float[] Scaled(SKBitmap picture, bool isInverted)
+    private float[] Scaled(SKBitmap picture, string name, bool isInverted)
     {
         var (width, height) = ((int)shape.Width, (int)shape.Height);
-        using var padded = isOnDark ? Padded(picture) : null;
+        using var padded = isOnDark ? Padded(picture, name) : null;
         using var scaled = PictureFile.Resized(padded ?? picture, width, height)!;
         var values = new float[shape.Channels * height * width];
         for (var pixel = 0; pixel < height * width; pixel++)
@@ -60,10 +60,16 @@ internal sealed class PictureInput(ImageShape shape, bool isOnDark)
     }
 
     // To the proportions of the shape, with the ground's colour at the sides.
-    private SKBitmap Padded(SKBitmap picture)
+    private SKBitmap Padded(SKBitmap picture, string name)
     {
         var width = (int)Math.Max(picture.Width, Math.Round(picture.Height * (double)shape.Width / shape.Height));
         var height = (int)Math.Max(picture.Height, Math.Round(picture.Width * (double)shape.Height / shape.Width));
+        if ((long)width * height > PictureFile.MostPixels)
+        {
+            throw new UserException(
+                $"{name} has {picture.Width} x {picture.Height} pixels and is too narrow for images of {shape}. Cut out what it shows, or scale it down.");
+        }
+
         var padded = new SKBitmap(new SKImageInfo(width, height, SKColorType.Rgba8888, SKAlphaType.Opaque));
         using var canvas = new SKCanvas(padded);
         var ground = (byte)MathF.Round(255 * BorderMedian(picture));

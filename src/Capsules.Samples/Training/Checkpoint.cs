@@ -1,4 +1,5 @@
 using System.IO.Compression;
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text.Json;
 using TorchSharp;
@@ -18,7 +19,33 @@ internal sealed record Checkpoint(TrainingOptions Options, DatasetFacts Dataset,
 
     /// <summary>The network that the checkpoint is of, with fresh weights.</summary>
     /// <exception cref="UserException">There is no network of its name, or it has no use for such images.</exception>
-    public ImageNetwork MakeNetwork() => NetworkCatalog.Get(Options.Model).Make(Options, Dataset.Image, Dataset.ClassNames.Count);
+    public ImageNetwork MakeNetwork()
+    {
+        try
+        {
+            return NetworkCatalog.Get(Options.Model).Make(Options, Dataset.Image, Dataset.ClassNames.Count);
+        }
+        catch (Exception failure) when (failure is ArgumentException or OverflowException or ExternalException)
+        {
+            throw new UserException(
+                $"No {Options.Model} network can be made for images of {Dataset.Image} and {Dataset.ClassNames.Count} classes " +
+                $"({failure.Message.Split('\n')[0].TrimEnd('.')}). Use another --model or other images.", failure);
+        }
+    }
+
+    /// <summary>Throws unless its parts are there and have values that they can have: the file that they come from may be damaged.</summary>
+    /// <exception cref="InvalidDataException">They do not.</exception>
+    public void CheckValues()
+    {
+        if (this is not { Options: not null, Dataset: not null, State: not null })
+        {
+            throw new InvalidDataException("its description lacks parts");
+        }
+
+        Options.CheckValues();
+        Dataset.CheckValues();
+        State.CheckValues();
+    }
 
     /// <summary>Writes the checkpoint.</summary>
     /// <exception cref="UserException">The file cannot be written.</exception>
@@ -64,8 +91,17 @@ internal sealed record Checkpoint(TrainingOptions Options, DatasetFacts Dataset,
         var model = Checked(Take(zip, Model), contents.ModelSha256, Model);
         var optimizer = Checked(Take(zip, Optimizer), contents.OptimizerSha256, Optimizer);
         var network = contents.Checkpoint.MakeNetwork();
-        network.load(new MemoryStream(model));
-        network.to(device);
+        try
+        {
+            network.load(new MemoryStream(model));
+            network.to(device);
+        }
+        catch (Exception failure)
+        {
+            network.Dispose();
+            throw failure is UserException ? failure : new InvalidDataException($"{Model} does not fit its description: {failure.Message.Split('\n')[0]}", failure);
+        }
+
         return (contents.Checkpoint, network, (Action<OptimizerHelper>)(target => Restore(target, optimizer)));
     });
 
@@ -80,15 +116,14 @@ internal sealed record Checkpoint(TrainingOptions Options, DatasetFacts Dataset,
         {
             using var zip = ZipFile.OpenRead(path);
             var contents = JsonSerializer.Deserialize<Contents>(Take(zip, Header), RunJson.Options) ?? throw new InvalidDataException("its description is empty");
-            if (contents is { Format: CurrentFormat, Checkpoint: not { Options: not null, Dataset: not null, State: not null } })
+            if (contents.Format != CurrentFormat)
             {
-                throw new InvalidDataException("its description lacks parts");
+                throw new UserException(
+                    $"{path} is a checkpoint of format {contents.Format}, and this program reads format {CurrentFormat}. Use the version that wrote it.");
             }
 
-            return contents.Format == CurrentFormat
-                ? read(zip, contents)
-                : throw new UserException(
-                    $"{path} is a checkpoint of format {contents.Format}, and this program reads format {CurrentFormat}. Use the version that wrote it.");
+            (contents.Checkpoint ?? throw new InvalidDataException("its description lacks parts")).CheckValues();
+            return read(zip, contents);
         }
         catch (Exception failure) when (failure is InvalidDataException or JsonException or EndOfStreamException or ArgumentException)
         {
@@ -122,9 +157,17 @@ internal sealed record Checkpoint(TrainingOptions Options, DatasetFacts Dataset,
 
     private static byte[] Take(ZipArchive zip, string name)
     {
-        using var entry = (zip.GetEntry(name) ?? throw new InvalidDataException($"it has no {name}")).Open();
-        var bytes = new MemoryStream();
-        entry.CopyTo(bytes);
+        var entry = zip.GetEntry(name) ?? throw new InvalidDataException($"it has no {name}");
+
+        // Stored plain, so that nothing in the file is longer than what it takes there, whatever it claims.
+        if (entry.Length != entry.CompressedLength || entry.Length > Array.MaxLength)
+        {
+            throw new InvalidDataException($"{name} is packed or of {entry.Length:N0} bytes");
+        }
+
+        using var stream = entry.Open();
+        using var bytes = new MemoryStream();
+        stream.CopyTo(bytes);
         return bytes.ToArray();
     }
 

@@ -7,6 +7,8 @@ namespace Capsules.Samples;
 /// <param name="Fingerprint">The checksum of its images and labels.</param>
 internal sealed record DatasetFacts(string Name, ImageShape Image, IReadOnlyList<string> ClassNames, string Fingerprint)
 {
+    private const int MostClasses = 100_000, MostChannels = 64, MostSide = 4096;
+
     /// <summary>The size of the images of which windows were taken; null for whole images.</summary>
     public ImageShape? CroppedFrom { get; init; }
 
@@ -14,6 +16,24 @@ internal sealed record DatasetFacts(string Name, ImageShape Image, IReadOnlyList
     {
         CroppedFrom = dataset.Train is CroppedSplit cropped ? cropped.Whole : null,
     };
+
+    /// <summary>Throws unless they can be those of a dataset: the file that they come from may be damaged.</summary>
+    /// <exception cref="InvalidDataException">They cannot.</exception>
+    public void CheckValues()
+    {
+        if (Name is null || Fingerprint is null || ClassNames is not { Count: >= 1 and <= MostClasses } || ClassNames.Contains(null!))
+        {
+            throw new InvalidDataException("it does not say which dataset it is of, and its classes");
+        }
+
+        foreach (var image in (ImageShape[])[Image, CroppedFrom ?? Image])
+        {
+            if (image is not { Channels: >= 1 and <= MostChannels, Height: >= 1 and <= MostSide, Width: >= 1 and <= MostSide })
+            {
+                throw new InvalidDataException($"it claims images of {image.Channels} x {image.Height} x {image.Width}, beyond {MostChannels} x {MostSide} x {MostSide}");
+            }
+        }
+    }
 
     /// <summary>How a dataset is to be opened so that its images are of this kind, where it can give others.</summary>
     /// <exception cref="UserException">There is no dataset of that name.</exception>

@@ -97,7 +97,7 @@ internal static class NetworkFile
             network?.Dispose();
             throw failure switch
             {
-                InvalidDataException => new UserException(failure.Message, failure),
+                InvalidDataException or NotSupportedException => new UserException(failure.Message, failure),
                 JsonException => new UserException($"{path} has a damaged description: {failure.Message} Use another copy of it.", failure),
                 IOException or UnauthorizedAccessException => new UserException($"{path} cannot be read: {failure.Message}", failure),
                 _ => failure,
@@ -109,10 +109,21 @@ internal static class NetworkFile
     {
         using var file = SafetensorsFile.Open(path);
         hasDecoder = file.Entries.Any(entry => IsOfDecoder(entry.Name));
-        return file.Metadata.TryGetValue(Description, out var json)
-            && JsonSerializer.Deserialize<Checkpoint>(json, RunJson.Options) is { Options: not null, Dataset: not null, State: not null } checkpoint
-            ? checkpoint
-            : throw new UserException($"{path} does not say which network its weights are of. Give a file that this program's export made.");
+        if (!file.Metadata.TryGetValue(Description, out var json)
+            || JsonSerializer.Deserialize<Checkpoint>(json, RunJson.Options) is not { Options: not null, Dataset: not null, State: not null } checkpoint)
+        {
+            throw new UserException($"{path} does not say which network its weights are of. Give a file that this program's export made.");
+        }
+
+        try
+        {
+            checkpoint.CheckValues();
+            return checkpoint;
+        }
+        catch (InvalidDataException failure)
+        {
+            throw new UserException($"{path} has a damaged description: {failure.Message}. Use another copy of it.", failure);
+        }
     }
 
     private static bool IsOfDecoder(string name) => name.StartsWith(Decoder, StringComparison.Ordinal);

@@ -129,9 +129,24 @@ internal sealed class RunFolder
 
     /// <summary>Reads config.json.</summary>
     /// <exception cref="UserException">There is none, or it is damaged.</exception>
-    public RunConfig ReadConfig() => Read<RunConfig>(Config) is { Options: not null, Dataset: not null } config
-        ? config
-        : throw new UserException($"{Config} is missing or does not say how the run goes, and there is no last.ckpt. Start a new run.");
+    public RunConfig ReadConfig()
+    {
+        if (Read<RunConfig>(Config) is not { Options: not null, Dataset: not null } config)
+        {
+            throw new UserException($"{Config} is missing or does not say how the run goes, and there is no last.ckpt. Start a new run.");
+        }
+
+        try
+        {
+            config.Options.CheckValues();
+            config.Dataset.CheckValues();
+            return config;
+        }
+        catch (InvalidDataException failure)
+        {
+            throw new UserException($"{Config} is damaged: {failure.Message}. Start a new run.", failure);
+        }
+    }
 
     /// <summary>Writes result.json.</summary>
     public void WriteResult(RunResult result) => AtomicFile.WriteText(Result, JsonSerializer.Serialize(result, RunJson.Options) + "\n");

@@ -100,6 +100,29 @@ internal sealed record TrainingOptions
         };
     }
 
+    /// <summary>Throws unless each is one that the command line could have given: the file that they come from may be damaged.</summary>
+    /// <exception cref="InvalidDataException">One is not.</exception>
+    public void CheckValues()
+    {
+        (string Name, bool IsValid)[] values =
+        [
+            (nameof(Dataset), Dataset is not null), (nameof(Model), Model is not null), (nameof(ImageSize), ImageSize is null or >= 1), (nameof(Crop), Crop is null or >= 1),
+            (nameof(Epochs), Epochs >= 1), (nameof(BatchSize), BatchSize >= 1), (nameof(LearningRate), LearningRate > 0 && double.IsFinite(LearningRate)),
+            (nameof(Schedule), Schedule is not { } schedule || Enum.IsDefined(schedule)), (nameof(Decay), Decay is null or > 0 and <= 1),
+            (nameof(LearningRateFloor), LearningRateFloor >= 0 && double.IsFinite(LearningRateFloor)), (nameof(Optimizer), Enum.IsDefined(Optimizer)),
+            (nameof(WeightDecay), WeightDecay is null or >= 0 and < double.PositiveInfinity),
+            (nameof(ClipGradients), ClipGradients is null or > 0 and < double.PositiveInfinity), (nameof(EarlyStop), EarlyStop >= 0),
+            (nameof(RoutingIterations), RoutingIterations >= 0), (nameof(ReconstructionWeight), ReconstructionWeight >= 0 && double.IsFinite(ReconstructionWeight)),
+            (nameof(Preset), Enum.IsDefined(Preset)), (nameof(Precision), Enum.IsDefined(Precision)), (nameof(Augmentation), Enum.IsDefined(Augmentation)),
+            (nameof(MaxShift), MaxShift >= 0), (nameof(Validation), Validation >= 0), (nameof(Select), Enum.IsDefined(Select)),
+            (nameof(ImagesPerEpoch), ImagesPerEpoch is null or >= 1),
+        ];
+        if (values.FirstOrDefault(value => !value.IsValid).Name is { } wrong)
+        {
+            throw new InvalidDataException($"its option {wrong} has a value that no run can have");
+        }
+    }
+
     /// <summary>Throws unless the options fit each other and the images.</summary>
     /// <exception cref="UserException">They do not.</exception>
     public void Check(ImageDataset dataset)

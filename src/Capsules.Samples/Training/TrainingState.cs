@@ -46,6 +46,17 @@ internal sealed record TrainingState
             : null;
     }
 
+    /// <summary>Throws unless a run can stand so: the file that it comes from may be damaged.</summary>
+    /// <exception cref="InvalidDataException">It cannot.</exception>
+    public void CheckValues()
+    {
+        var isHistory = History is not null && History.All(row => row is not null) && History.Select(row => row.Epoch).SequenceEqual(Enumerable.Range(1, History.Count));
+        if (!isHistory || StepInEpoch < 0 || Images < 0 || Right < 0 || BestEpoch < 0 || BestEpoch > History!.Count)
+        {
+            throw new InvalidDataException("its epochs and steps do not go together");
+        }
+    }
+
     /// <summary>Closes the epoch under way and gives its result, which joins the history.</summary>
     public EpochResult CloseEpoch(Evaluation? validation, double learningRate)
     {

@@ -8,7 +8,8 @@ public sealed class CheckpointTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
     private readonly Checkpoint _checkpoint = new(
-        SmallDigits.Options with { ReconstructionWeight = 0 }, new DatasetFacts("builtin", new ImageShape(1, 17, 17), ["a", "b"], "abc"), new TrainingState { StepInEpoch = 5, BestEpoch = 2 });
+        SmallDigits.Options with { ReconstructionWeight = 0 }, new DatasetFacts("builtin", new ImageShape(1, 17, 17), ["a", "b"], "abc"),
+        new TrainingState { StepInEpoch = 5, BestEpoch = 2, History = [new EpochResult(1, 0.5, 0.8, 0.7, 1e-3, 9), new EpochResult(2, 0.4, 0.9, 0.8, 1e-3, 9)] });
 
     private string File => Path.Combine(_folder.Path, "last.ckpt");
 

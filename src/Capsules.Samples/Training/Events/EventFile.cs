@@ -25,7 +25,7 @@ internal sealed class EventFile : IDisposable
     {
         var now = DateTimeOffset.UtcNow.ToUnixTimeSeconds().ToString("d10", CultureInfo.InvariantCulture);
         var path = Find(folder) ?? Path.Combine(folder, $"{Prefix}{now}.{Environment.MachineName}");
-        var staying = Read(path).Where(happening => happening.Summary is { } summary && keep(summary.Value[0].Tag, happening.Step)).ToList();
+        var staying = Read(path).Where(happening => happening.Summary is { Value.Count: > 0 } summary && keep(summary.Value[0].Tag, happening.Step)).ToList();
         AtomicFile.Write(path, stream =>
         {
             RecordFile.Write(stream, At(0, happening => happening.FileVersion = "brain.Event:2").ToByteArray());
@@ -42,7 +42,7 @@ internal sealed class EventFile : IDisposable
     public static string? Find(string folder) => Directory.EnumerateFiles(folder, $"{Prefix}*")
         .Where(path => !path.EndsWith(".tmp", StringComparison.Ordinal)).Order().FirstOrDefault();
 
-    /// <summary>The whole events of a file, in order; none where there is no file.</summary>
+    /// <summary>The whole events of a file, in order, up to the first that is none; none where there is no file.</summary>
     public static List<Event> Read(string path)
     {
         if (!File.Exists(path))
@@ -51,7 +51,17 @@ internal sealed class EventFile : IDisposable
         }
 
         using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-        return [.. RecordFile.Read(stream).Select(Event.Parser.ParseFrom)];
+        var events = new List<Event>();
+        try
+        {
+            events.AddRange(RecordFile.Read(stream).Select(Event.Parser.ParseFrom));
+        }
+        catch (InvalidProtocolBufferException)
+        {
+            // What another program wrote, or damage that fits its checksum, ends the file as a torn record does.
+        }
+
+        return events;
     }
 
     /// <summary>Adds a number.</summary>

@@ -32,7 +32,7 @@ internal static class RecordFile
         while (stream.ReadAtLeast(header, header.Length, throwOnEndOfStream: false) == header.Length)
         {
             var length = BinaryPrimitives.ReadInt64LittleEndian(header);
-            if (BinaryPrimitives.ReadUInt32LittleEndian(header.AsSpan(8)) != Checksum(header.AsSpan(0, 8)) || length > stream.Length - stream.Position - 4)
+            if (BinaryPrimitives.ReadUInt32LittleEndian(header.AsSpan(8)) != Checksum(header.AsSpan(0, 8)) || length < 0 || length > stream.Length - stream.Position - 4)
             {
                 yield break;
             }
