@@ -1,0 +1,71 @@
+using System.Globalization;
+using FsCheck;
+using FsCheck.Fluent;
+using static TorchSharp.torch;
+
+namespace Capsules.Tests.Properties;
+
+/// <summary>What is disposed is told in an exception and never read; what is not needed any more is let go of, however often.</summary>
+public class DisposedTests
+{
+    [Fact]
+    public void Layer_UsedAfterDispose_IsAnException() => Property.ForAll(40, LayerCase.Any, run =>
+    {
+        var module = run.Make(float32);
+        var hadParameters = module.parameters().Any();
+        module.Dispose();
+        if (hadParameters)
+        {
+            Refused(() => LayerCase.Run(module, run.Numbers().to(float32)));
+        }
+    });
+
+    [Fact]
+    public void Layer_GivenADisposedInput_IsAnException() => Property.ForAll(40, LayerCase.Any, run =>
+    {
+        using var module = run.Make(float32);
+        var input = run.Numbers().to(float32);
+        input.Dispose();
+        Refused(() => LayerCase.Run(module, input));
+    });
+
+    // CAPSULES_TEST_PASSES=50000 for a long run.
+    [Fact]
+    public void Layers_ManyPasses_LeaveTensorsAndMemoryFlat()
+    {
+        var passes = int.Parse(Environment.GetEnvironmentVariable("CAPSULES_TEST_PASSES") ?? "500", CultureInfo.InvariantCulture);
+        using var scope = NewDisposeScope();
+        using var primary = new PrimaryCapsule(2, 3, 4, kernelSize: 3);
+        using var layer = new CapsuleLayer(48, 4, 3, 5);
+        using var decoder = new MaskedDecoder(3, 5, [2, 9, 9], [7]);
+        var (images, labels) = (rand(4, 2, 9, 9), tensor([0L, 1, 2, 0]));
+        for (var i = 0; i < 100; i++)
+        {
+            Pass();
+        }
+
+        var (tensors, memory) = (DisposeScopeManager.Statistics.ThreadTotalLiveCount, Environment.WorkingSet);
+        for (var i = 0; i < passes; i++)
+        {
+            Pass();
+        }
+
+        DisposeScopeManager.Statistics.ThreadTotalLiveCount.Should().Be(tensors);
+        (Environment.WorkingSet - memory).Should().BeLessThan(64 << 20, "memory does not grow with {0} passes", passes);
+
+        void Pass()
+        {
+            using var inner = NewDisposeScope();
+            var capsules = layer.call(primary.call(images));
+            var loss = Capsules.Functional.margin_loss(Capsules.Functional.length(capsules), labels);
+            (loss + Capsules.Functional.reconstruction_loss(decoder.call(capsules, labels), images)).backward();
+        }
+    }
+
+    private static void Refused(Action act)
+    {
+        var failure = Record.Exception(act);
+        failure.Should().NotBeNull("what is disposed cannot be used");
+        (failure is InvalidOperationException or ArgumentException or ObjectDisposedException).Should().BeTrue($"the exception says so in managed words, and is {failure}");
+    }
+}
