@@ -77,7 +77,8 @@ public sealed class ConvolutionalDecoder : CapsuleDecoder
 
         ShapeGuard.ParameterDtype(nameof(ConvolutionalDecoder), dtype);
         (_heights, _widths) = (Halvings(outputShape[1], channels.Length - 1), Halvings(outputShape[2], channels.Length - 1));
-        grid = nn.Linear(Features, GridChannels * _heights[0] * _widths[0], device: device, dtype: dtype);
+        var values = GridChannels * _heights[0] * _widths[0];
+        grid = Initialize.Sized(() => nn.Linear(Features, values, device: device, dtype: dtype), values, Features);
         layers = [];
         for (var i = 0; i <= channels.Length; i++)
         {

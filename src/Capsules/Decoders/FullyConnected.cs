@@ -21,7 +21,8 @@ internal static class FullyConnected
         var layers = new ModuleList<Linear>();
         for (var i = 1; i < widths.Length; i++)
         {
-            var layer = nn.Linear(widths[i - 1], widths[i], device: device, dtype: dtype);
+            var (inputs, outputs) = (widths[i - 1], widths[i]);
+            var layer = Initialize.Sized(() => nn.Linear(inputs, outputs, device: device, dtype: dtype), outputs, inputs);
             if (preset == Preset.OfficialCode)
             {
                 Initialize.TruncatedNormal(layer.weight!, 0.1);

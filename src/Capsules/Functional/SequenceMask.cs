@@ -9,10 +9,11 @@ public static partial class Functional
     /// <param name="capsules">N, the capsules of the padded samples, at least 1.</param>
     /// <returns>Bool (B, N), for <see cref="Votes"/> and the layers' <c>Route</c>.</returns>
     /// <exception cref="ArgumentException"><paramref name="counts"/> is not (B), not Int64 or out of its range.</exception>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="capsules"/> is less than 1.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="capsules"/> is less than 1 or more than 2^31 - 1.</exception>
     public static Tensor sequence_mask(Tensor counts, long capsules)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(capsules, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(capsules, int.MaxValue);
         ShapeGuard.Shape(nameof(sequence_mask), counts, nameof(counts), "B", [ShapeGuard.Any]);
         if (counts.dtype != ScalarType.Int64)
         {

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -11,11 +12,25 @@ public static class Initialize
     /// </summary>
     internal static Parameter Parameter(long[] shape, Device? device, ScalarType? dtype, Action<Tensor> draw)
     {
-        var parameter = new Parameter(empty(shape, dtype ?? ScalarType.Float32, device).DetachFromDisposeScope());
+        var parameter = new Parameter(Sized(() => empty(shape, dtype ?? ScalarType.Float32, device), shape).DetachFromDisposeScope());
         parameter.DetachFromDisposeScope();
         using var noGrad = no_grad();
         draw(parameter);
         return parameter;
+    }
+
+    /// <summary>Makes what has weights of a shape, and words it where there is no memory, or no number, for so many.</summary>
+    internal static T Sized<T>(Func<T> make, params long[] shape)
+    {
+        try
+        {
+            return make();
+        }
+        catch (ExternalException failure)
+        {
+            throw new ArgumentException(
+                $"Weights of shape {ShapeGuard.Text(shape)} cannot be made ({failure.Message.Split('\n')[0].TrimEnd('.')}). Use smaller sizes.", failure);
+        }
     }
 
     /// <summary>
