@@ -105,6 +105,7 @@ internal static class TrainingRun
         using var events = new RunEvents(folder.FullPath);
         (trainer.Events, trainer.SaveEvery, trainer.Clock) = (events, machine.SaveEvery, machine.Profile ? new StageClock() : null);
         trainer.Replicas = machine.Replicas;
+        trainer.Anomaly = machine.DetectAnomaly ? new AnomalyWatch(trainer.Network) : null;
         trainer.EpochEnded = () => Draw(folder, dataset, trainer);
         display.Line($"{dataset.Name} ({dataset.Source}): {RunReport.Count(dataset.Train.Count)} training and {RunReport.Count(dataset.Test.Count)} test images, on {ComputeDevice.Describe(device)}{(trainer.Replicas > 1 ? $", {trainer.Replicas} replicas" : "")}");
         display.Line($"run folder: {folder.FullPath}");

@@ -42,6 +42,9 @@ internal sealed class Trainer : IDisposable
     /// <summary>Measures where the time of steps goes; null (the default) for no measuring.</summary>
     public StageClock? Clock { get; set; }
 
+    /// <summary>Names the layer where numbers stop being numbers; null (the default) for a run that only notices that they did.</summary>
+    public AnomalyWatch? Anomaly { get; set; }
+
     /// <summary>Steps of an epoch may take so long before the run saves itself in between. Default: 5 minutes.</summary>
     public TimeSpan SaveEvery { get; set; } = new MachineSettings().SaveEvery;
 
@@ -249,6 +252,7 @@ internal sealed class Trainer : IDisposable
 
         // First all forward, then all losses, then all backward: on several GPUs each works while the next one is given its own.
         var losses = shares.Zip(outputs, Losses).ToArray();
+        Check(Anomaly?.InForward());
         StageClock.End("losses");
         for (var i = 0; i < shares.Count; i++)
         {
@@ -263,6 +267,7 @@ internal sealed class Trainer : IDisposable
         }
 
         _replicas.GatherGradients();
+        Check(Anomaly?.InBackward());
         if (_options.ClipGradients is { } norm)
         {
             nn.utils.clip_grad_norm_(Network.parameters(), norm);
@@ -358,7 +363,7 @@ internal sealed class Trainer : IDisposable
         using (NewDisposeScope())
         using (no_grad())
         {
-            if (Network.parameters().Any(parameter => !parameter.isfinite().all().item<bool>()))
+            if (Network.state_dict().Values.Any(weight => !weight.isfinite().all().item<bool>()))
             {
                 throw Diverged("the weights are no longer numbers");
             }
@@ -366,6 +371,14 @@ internal sealed class Trainer : IDisposable
 
         Events?.Flush();
         new Checkpoint(_options, _facts, _state).Save(path, Network, _optimizer);
+    }
+
+    private void Check(string? anomaly)
+    {
+        if (anomaly is not null)
+        {
+            throw Diverged($"in step {_state.StepInEpoch + 1} {anomaly}");
+        }
     }
 
     private UserException Diverged(string how) => new(

@@ -14,6 +14,9 @@ internal sealed record MachineSettings(string Device = "auto", int Threads = 0, 
 
     /// <summary>How long a run goes on within an epoch before it saves itself; each epoch's end saves too.</summary>
     public TimeSpan SaveEvery { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>Whether a run that diverges is to name the layer.</summary>
+    public bool DetectAnomaly { get; init; }
 }
 
 /// <summary>Options of <c>train</c> on the machine, which a resumed run takes too.</summary>
@@ -30,6 +33,10 @@ internal sealed class MachineOptions
             DefaultValueFactory = _ => 1,
         }, replicas => replicas is >= 0 and <= 64, "between 0 and 64");
     private readonly Option<bool> _profile = new("--profile") { Description = "Show at the end where the time of a step went, by stage." };
+    private readonly Option<bool> _detectAnomaly = new("--detect-anomaly")
+    {
+        Description = "Look at every layer's output and every gradient, and name the first that is no longer of numbers. Takes time.",
+    };
     private readonly Option<double> _saveEvery = CommonOptions.Valid(
         new Option<double>("--save-every")
         {
@@ -38,12 +45,13 @@ internal sealed class MachineOptions
         },
         minutes => minutes is >= 0 and <= 1e6, "between 0 and 1000000");
 
-    public IReadOnlyList<Option> Options => [_data, _device, _replicas, _threads, _saveEvery, _profile];
+    public IReadOnlyList<Option> Options => [_data, _device, _replicas, _threads, _saveEvery, _profile, _detectAnomaly];
 
     public MachineSettings Read(ParseResult result) => new(
         result.GetValue(_device)!, result.GetValue(_threads), result.GetValue(_data), result.GetValue(_profile))
     {
         Replicas = result.GetValue(_replicas),
         SaveEvery = TimeSpan.FromMinutes(result.GetValue(_saveEvery)),
+        DetectAnomaly = result.GetValue(_detectAnomaly),
     };
 }
