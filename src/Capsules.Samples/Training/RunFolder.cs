@@ -190,7 +190,7 @@ internal sealed class RunFolder
         {
             File.AppendAllText(LogFile, line + "\n");
         }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException || WholeFile.IsTooLarge(failure))
         {
             throw new UserException($"{LogFile} cannot be written: {failure.Message} Free the space, and go on with train --resume.", failure);
         }

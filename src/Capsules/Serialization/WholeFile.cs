@@ -17,10 +17,18 @@ internal static class WholeFile
 
             File.Move(unfinished, path, overwrite: true);
         }
+        catch (ArgumentOutOfRangeException failure) when (IsTooLarge(failure))
+        {
+            File.Delete(unfinished);
+            throw new IOException(failure.Message, failure);
+        }
         catch
         {
             File.Delete(unfinished);
             throw;
         }
     }
+
+    /// <summary>Whether a write failed because the file would be larger than the file system, or a limit, lets it: .NET blames an argument.</summary>
+    public static bool IsTooLarge(Exception failure) => failure is ArgumentOutOfRangeException { ParamName: "value" };
 }

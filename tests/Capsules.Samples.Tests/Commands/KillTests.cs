@@ -60,6 +60,29 @@ public sealed class KillTests : IDisposable
         killed.Should().Be(kills);
     }
 
+    [Fact]
+    public async Task Export_KilledAtRandomMoments_LeavesTheOldFileWholeOrTheNewOne()
+    {
+        var stop = TestContext.Current.CancellationToken;
+        var kills = int.Parse(Environment.GetEnvironmentVariable(Kills) ?? "3", CultureInfo.InvariantCulture);
+        TestRun.Save(_folder.Path);
+        var file = _folder.PathOf("out", "network.safetensors");
+        Directory.CreateDirectory(Path.GetDirectoryName(file)!);
+        string[] export = ["export", _folder.PathOf("last.ckpt"), "--format", "safetensors", "--output", file];
+        var clock = Stopwatch.StartNew();
+        await RunAsync(export, killAfter: null, stop);
+        var (whole, length) = (await File.ReadAllBytesAsync(file, stop), clock.Elapsed);
+
+        var random = new Random(20261125);
+        for (var killed = 0; killed < kills;)
+        {
+            killed += await RunAsync(export, (0.5 + random.NextDouble() / 2) * length, stop) ? 0 : 1;
+            (await File.ReadAllBytesAsync(file, stop)).Should().Equal(whole, "after {0} kills", killed);
+        }
+
+        TestContext.Current.SendDiagnosticMessage($"{kills} kills of export, {clock.Elapsed.TotalSeconds:f0} s");
+    }
+
     // What must not depend on kills: the rows of metrics.csv but for times, the weights to the bit, the result.
     private static List<string> Figures(string run)
     {

@@ -92,7 +92,17 @@ internal sealed class EventFile : IDisposable
     /// <exception cref="UserException">The disk is full, or the file cannot be written.</exception>
     public void Flush() => Do(() => _stream.Flush(flushToDisk: true));
 
-    public void Dispose() => _stream.Dispose();
+    public void Dispose()
+    {
+        try
+        {
+            _stream.Dispose();
+        }
+        catch (Exception failure) when (failure is IOException || WholeFile.IsTooLarge(failure))
+        {
+            // A full disk was told of where an event or the flush failed, and that message must come through.
+        }
+    }
 
     private void Add(long step, Summary.Types.Value value) =>
         Do(() => RecordFile.Write(_stream, At(step, happening => happening.Summary = new Summary { Value = { value } }).ToByteArray()));
@@ -103,7 +113,7 @@ internal sealed class EventFile : IDisposable
         {
             write();
         }
-        catch (IOException failure)
+        catch (Exception failure) when (failure is IOException || WholeFile.IsTooLarge(failure))
         {
             throw new UserException($"{_stream.Name} cannot be written: {failure.Message} Free the space, and go on with train --resume.", failure);
         }
