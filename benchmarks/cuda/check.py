@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Proves and measures routing.cu on a GPU where PyTorch is, without .NET.
+"""Proves and measures routing.cu on a GPU where PyTorch and NumPy are, without .NET.
 
 Loads the PTX that the library carries (or what nvcc makes of the source, --nvcc), launches it as the library does, compares values and
 gradients with PyTorch in float64, and times forward and backward against PyTorch op by op and torch.compile, beside the card's copy

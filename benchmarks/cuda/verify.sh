@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # verify.sh [RESULTS]: everything that needs an NVIDIA GPU, in under ten minutes: known answers, the tests that are skipped elsewhere, the kernel
-# against PyTorch, the comparisons, an epoch. Run it in the folder that publish.sh made, on a machine with PyTorch 2.10 or later; neither
-# .NET nor a network is needed. What each step wrote goes to RESULTS (default: gpu-results), with a summary; the exit code is 0 if all passed.
+# against PyTorch, the comparisons, an epoch. Run it in the folder that publish.sh made, on a machine with PyTorch 2.10 or later and NumPy;
+# neither .NET nor a network is needed. What each step wrote goes to RESULTS (default: gpu-results), with a summary; the exit code is 0 if all passed.
 #   PYTHON            the python3 that has PyTorch. Default: python3
 #   CAPSULES_LIBTORCH its lib folder. Default: what PYTHON says
 #   CAPSULES_DATA     the folder with MNIST's files. Without them the epoch is of built-in digits.

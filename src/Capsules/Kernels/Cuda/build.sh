@@ -9,7 +9,8 @@ hash=$(cat $sources | sha256sum | cut -d ' ' -f 1)
 result=$(mktemp)
 trap 'rm -f "$result"' EXIT
 
-compiler=${COMPILER:-$(command -v clang || command -v clang-14 || command -v nvcc)}
+compiler=${COMPILER:-$(command -v clang || command -v clang-14 || command -v nvcc || true)}
+[ -n "$compiler" ] || { echo 'build.sh: there is neither clang nor nvcc. Name a compiler in COMPILER.' >&2; exit 1; }
 case "$compiler" in
 *clang*)
     "$compiler" -x cuda --cuda-device-only --cuda-gpu-arch=sm_70 -nocudainc -nocudalib -Xclang -target-feature -Xclang +ptx63 \

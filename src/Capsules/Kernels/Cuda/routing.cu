@@ -807,9 +807,10 @@ struct SquashGradient
 
     __device__ SquashGradient(real square, real dot)
     {
-        const real length = root(square), denominator = real(1) + square;
-        factor = length / denominator;
-        coefficient = square > 0 ? (real(1) - square) / (length * denominator * denominator) * dot : real(0);
+        // By the inverse: the fifth power of a length does not fit in a float from 5e7 on, and 1 / infinity is a plausible 0.
+        const real length = root(square), inverse = real(1) / (real(1) + square);
+        factor = length * inverse;
+        coefficient = square > 0 ? (real(1) - square) * inverse * inverse * dot / length : real(0);
     }
 };
 

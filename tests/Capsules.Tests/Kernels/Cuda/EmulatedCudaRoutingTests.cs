@@ -155,6 +155,48 @@ public sealed class EmulatedCudaRoutingTests(EmulatedGpuFixture fixture) : IClas
         RoutingCase.RelativeError(actual, expected).Should().BeLessThan(1e-5);
     }
 
+    [Theory]
+    [InlineData(1e-16, 3)]
+    [InlineData(1e4, 3)]
+    [InlineData(1e8, 1)]
+    [InlineData(1e10, 1)]
+    [InlineData(1e17, 1)]
+    public void Apply_CapsulesOfExtremeSize_AgreesWithDoubleTwinInValuesAndGradients(double size, int iterations)
+    {
+        using var scope = NewDisposeScope();
+        var routing = new RoutingCase(5, 6, 1, 4, 3, 5, iterations, false, 0, false, true, AnyPlan, Seed: 6);
+        var inputs = routing.Inputs();
+        inputs[0].mul_(size);
+        var actual = RoutingCase.OutputAndGradients(inputs, ScalarType.Float32, leaves => Apply(Gpu, routing, leaves));
+        var expected = RoutingCase.OutputAndGradients(inputs, ScalarType.Float64, routing.Twin);
+        for (var i = 0; i < expected.Count; i++)
+        {
+            RoutingCase.RelativeError(actual[i], expected[i]).Should().BeLessThan(1e-5, "result {0}", i);
+        }
+    }
+
+    [Fact]
+    public void Apply_TransposedAndExpanded_AgreesWithContiguous()
+    {
+        using var scope = NewDisposeScope();
+        var routing = new RoutingCase(3, 5, 1, 8, 10, 16, 3, true, 3, false, true, AnyPlan, Seed: 5);
+        var inputs = routing.Inputs();
+        inputs[2] = inputs[2].narrow(0, 0, 1).expand(10, 16);
+        inputs[3] = inputs[3].narrow(0, 0, 1).expand(3, 5, 10);
+        var strided = inputs.ConvertAll(input => input.ndim > 2 ? input.transpose(0, 1).contiguous().transpose(0, 1) : input);
+        strided[3] = inputs[3];
+        var expected = Outputs(inputs.ConvertAll(input => input.contiguous()));
+        Outputs(strided).Zip(expected).Should().OnlyContain(pair => pair.First.Equals(pair.Second));
+
+        // Of sums, so that the upstream gradient is an expanded number.
+        List<Tensor> Outputs(List<Tensor> tensors)
+        {
+            var wanted = tensors.ConvertAll(tensor => tensor.detach().requires_grad_(true));
+            var v = Apply(Gpu, routing, wanted);
+            return [v.detach(), .. autograd.grad([v.sum()], wanted)];
+        }
+    }
+
     [Fact]
     public void Apply_MaskedLogits_LeavesMaskedCapsulesOut()
     {
