@@ -94,14 +94,14 @@ internal sealed record Checkpoint(TrainingOptions Options, DatasetFacts Dataset,
         try
         {
             network.load(new MemoryStream(model));
-            network.to(device);
         }
         catch (Exception failure)
         {
             network.Dispose();
-            throw failure is UserException ? failure : new InvalidDataException($"{Model} does not fit its description: {failure.Message.Split('\n')[0]}", failure);
+            throw new InvalidDataException($"{Model} does not fit its description: {failure.Message.Split('\n')[0]}", failure);
         }
 
+        network.to(device);      // a device without room for it says nothing of the file
         return (contents.Checkpoint, network, (Action<OptimizerHelper>)(target => Restore(target, optimizer)));
     });
 

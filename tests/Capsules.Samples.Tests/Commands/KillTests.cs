@@ -76,11 +76,13 @@ public sealed class KillTests : IDisposable
         var random = new Random(20261125);
         for (var killed = 0; killed < kills;)
         {
-            killed += await RunAsync(export, (0.5 + random.NextDouble() / 2) * length, stop) ? 0 : 1;
+            clock.Restart();
+            var ended = await RunAsync(export, (0.5 + random.NextDouble() / 2) * length, stop);
+            (killed, length) = ended ? (killed, clock.Elapsed) : (killed + 1, length);      // the first one may have been slow, and kills must not come too late for ever
             (await File.ReadAllBytesAsync(file, stop)).Should().Equal(whole, "after {0} kills", killed);
         }
 
-        TestContext.Current.SendDiagnosticMessage($"{kills} kills of export, {clock.Elapsed.TotalSeconds:f0} s");
+        TestContext.Current.SendDiagnosticMessage($"{kills} kills of export");
     }
 
     // What must not depend on kills: the rows of metrics.csv but for times, the weights to the bit, the result.

@@ -161,11 +161,12 @@ public sealed class FaultyDiskTests : IDisposable
     private static async Task<(int Code, string Error)> Limited(int? blocks, string[] arguments)
     {
         // The signal that goes with the limit is ignored, so that the write itself fails. Double mapping would need a large file in memory.
-        string[] limit = blocks is { } most ? ["-c", $"trap '' XFSZ; ulimit -f {most}; exec dotnet \"$@\"", "bash"] : ["-c", "exec dotnet \"$@\"", "bash"];
-        var start = new ProcessStartInfo("bash", [.. limit, typeof(CommandLine).Assembly.Location, .. arguments])
-        {
-            RedirectStandardOutput = true, RedirectStandardError = true, Environment = { ["DOTNET_EnableWriteXorExecute"] = "0", ["DOTNET_EnableDiagnostics"] = "0" },
-        };
+        arguments = [typeof(CommandLine).Assembly.Location, .. arguments];
+        var start = blocks is { } most
+            ? new ProcessStartInfo("bash", ["-c", $"trap '' XFSZ; ulimit -f {most}; exec dotnet \"$@\"", "bash", .. arguments])
+            : new ProcessStartInfo("dotnet", arguments);
+        (start.RedirectStandardOutput, start.RedirectStandardError) = (true, true);
+        (start.Environment["DOTNET_EnableWriteXorExecute"], start.Environment["DOTNET_EnableDiagnostics"]) = ("0", "0");
         using var program = Process.Start(start)!;
         var (output, error) = (program.StandardOutput.ReadToEndAsync(), program.StandardError.ReadToEndAsync());
         await program.WaitForExitAsync(TestContext.Current.CancellationToken);
