@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace Capsules.Tests.WrongUse;
 
 /// <summary>
-/// Every public constructor and every function, called rightly but for one argument: null, of another shape or dtype, disposed, negative or
+/// Public constructors and functions, all but a few, called rightly but for one argument: null, of another shape or dtype, disposed, negative or
 /// enormous. It is taken, or refused in an exception that names the argument; never a native exception.
 /// </summary>
 public class WrongUseTests
@@ -22,7 +22,7 @@ public class WrongUseTests
         ["LinearVotes.input"] = () => randn(2, 6, 4), ["LinearVotes.weight"] = () => randn(6, 3, 4, 4), ["MatrixVotes.input"] = () => randn(2, 6, 4),
         ["MatrixVotes.weight"] = () => randn(6, 3, 2, 2), ["GivenVotes.votes"] = () => randn(2, 6, 3, 4),
         ["squash.s"] = () => randn(2, 3, 4), ["exponential_squash.s"] = () => randn(2, 3, 4), ["length.capsules"] = () => randn(2, 3, 4),
-        ["longest.capsules"] = () => randn(2, 3, 4), ["mask.capsules"] = () => randn(2, 3, 4), ["vector_to_pose.capsules"] = () => rand(2, 3, 4),
+        ["longest.capsules"] = () => randn(2, 3, 4), ["k"] = () => 2, ["mask.capsules"] = () => randn(2, 3, 4), ["vector_to_pose.capsules"] = () => rand(2, 3, 4),
         ["pose_to_vector.poses"] = () => randn(2, 3, 4), ["pose_to_vector.activations"] = () => rand(2, 3), ["lengths"] = () => rand(2, 3),
         ["activations"] = () => rand(2, 3), ["target"] = () => tensor([0L, 2]), ["reconstruction"] = () => rand(2, 1, 4, 4), ["image"] = () => rand(2, 1, 4, 4),
         ["counts"] = () => tensor([1L, 2]), ["sequence_mask.capsules"] = () => 3L, ["conv2d.input"] = () => randn(2, 1, 6, 6), ["conv2d.weight"] = () => randn(2, 1, 3, 3),
@@ -30,15 +30,20 @@ public class WrongUseTests
 
     public static TheoryData<string> Callables => [.. All.Keys.Order()];
 
-    private static Dictionary<string, MethodBase> All { get; } = typeof(CapsuleLayer).Assembly.GetExportedTypes()
+    private static List<MethodBase> Public { get; } = [.. typeof(CapsuleLayer).Assembly.GetExportedTypes()
         .Where(type => type is { IsAbstract: false, IsEnum: false } && type.IsClass && !typeof(Delegate).IsAssignableFrom(type))
         .SelectMany(type => type.GetConstructors().Cast<MethodBase>())
         .Concat(typeof(Capsules.Functional).GetMethods(BindingFlags.Public | BindingFlags.Static | BindingFlags.DeclaredOnly))
-        .Where(method => method.GetParameters() is { Length: > 0 } parameters && parameters.All(parameter => parameter.HasDefaultValue || RightOf(method, parameter) is not null))
+        .Where(method => method.GetParameters().Length > 0)];
+
+    private static Dictionary<string, MethodBase> All { get; } = Public
+        .Where(method => method.GetParameters().All(parameter => parameter.HasDefaultValue || RightOf(method, parameter) is not null))
         .ToDictionary(method => $"{NameOf(method)}({string.Join(", ", method.GetParameters().Select(parameter => $"{parameter.ParameterType.Name} {parameter.Name}"))})");
 
+    // Left out are records of results, optimizers by groups of parameters (by parameters they are called), and what takes functions.
     [Fact]
-    public void Callables_AreMostOfThePublicOnes() => All.Should().HaveCountGreaterThan(35);
+    public void Callables_AreThePublicOnesButForAFew() => Public.Except(All.Values).Select(NameOf).Should().BeEquivalentTo(
+        "FusedAdam", "FusedAdamW", "RoutingResult", "SafetensorsEntry", "WeightsReport", nameof(Capsules.Functional.route_concurrently));
 
     [Theory]
     [MemberData(nameof(Callables))]
