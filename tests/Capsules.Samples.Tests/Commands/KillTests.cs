@@ -78,7 +78,9 @@ public sealed class KillTests : IDisposable
         {
             clock.Restart();
             var ended = await RunAsync(export, (0.5 + random.NextDouble() / 2) * length, stop);
-            (killed, length) = ended ? (killed, clock.Elapsed) : (killed + 1, length);      // the first one may have been slow, and kills must not come too late for ever
+
+            // The one before may have been slow; kills must not come too late for ever.
+            (killed, length) = ended ? (killed, clock.Elapsed) : (killed + 1, length);
             (await File.ReadAllBytesAsync(file, stop)).Should().Equal(whole, "after {0} kills", killed);
         }
 
