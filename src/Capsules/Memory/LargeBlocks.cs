@@ -11,7 +11,7 @@ namespace Capsules;
 /// </remarks>
 internal static unsafe class LargeBlocks
 {
-    private const long Least = 1 << 20;
+    private const long Least = 1 << 20, Most = 1L << 46;      // beyond what a processor addresses, and far from where bytes would overflow
 
     // Before the data: how large the block is. As long as torch aligns tensors.
     private const int Header = 64;
@@ -32,13 +32,12 @@ internal static unsafe class LargeBlocks
     /// <summary>A tensor of any content, on the CPU by default.</summary>
     public static Tensor Empty(long[] shape, ScalarType dtype, Device? device = null)
     {
-        var bytes = shape.Aggregate((long)dtype.ElementSize(), (product, size) => product * size);
-        if (!IsOn || bytes < Least || device is { type: not DeviceType.CPU })
+        var bytes = shape.Aggregate((double)dtype.ElementSize(), (product, size) => product * size);
+        if (!IsOn || bytes is not (>= Least and <= Most) || device is { type: not DeviceType.CPU } || Take((long)bytes) is not (not 0 and var block))
         {
-            return empty(shape, dtype, device);
+            return empty(shape, dtype, device);      // and torch says of what there is no room for
         }
 
-        var block = Take(bytes);
         nint handle;
         fixed (long* sizes = shape)
         {
@@ -47,8 +46,7 @@ internal static unsafe class LargeBlocks
 
         if (handle == 0)
         {
-            Keep(block);
-            CheckForErrors();
+            CheckForErrors();      // the block may have been released already: rather lost than given to two tensors
         }
 
         return Tensor.UnsafeCreateTensor(handle);
@@ -64,6 +62,7 @@ internal static unsafe class LargeBlocks
         }
     }
 
+    // 0 where there is no memory.
     private static nint Take(long bytes)
     {
         lock (Gate)
@@ -80,12 +79,33 @@ internal static unsafe class LargeBlocks
             }
 
             // Sizes that are no longer asked for do not add up: all blocks together are at most twice what was ever used at once.
-            _mostUsed = Math.Max(_mostUsed, _used + bytes);
-            FreeDownTo(2 * _mostUsed - _used - bytes);
-            var block = (nint)NativeMemory.AlignedAlloc((nuint)(Header + bytes), Header);
-            SizeOf(block) = bytes;
-            _used += bytes;
+            FreeDownTo(2 * Math.Max(_mostUsed, _used + bytes) - _used - bytes);
+            var block = Allocate(bytes);
+            if (block == 0 && FreeDownTo(0))
+            {
+                block = Allocate(bytes);
+            }
+
+            if (block != 0)
+            {
+                SizeOf(block) = bytes;
+                _used += bytes;
+                _mostUsed = Math.Max(_mostUsed, _used);
+            }
+
             return block;
+        }
+    }
+
+    private static nint Allocate(long bytes)
+    {
+        try
+        {
+            return (nint)NativeMemory.AlignedAlloc((nuint)(Header + bytes), Header);
+        }
+        catch (OutOfMemoryException)
+        {
+            return 0;
         }
     }
 

@@ -72,6 +72,51 @@ public sealed class LargeBlocksTests : IDisposable
         LargeBlocks.Trim().Should().BeFalse("nothing is kept");
     }
 
+    [Fact]
+    public void Empty_OfMoreThanThereIs_FailsAsTorchDoesAndLeavesTheLimitsAlone()
+    {
+        var most = LargeBlocks.MostUsed;
+        foreach (var shape in (long[][])[[1L << 43], [1L << 32, 1L << 31], [(1L << 32) + 1, 1L << 30, 4]])      // the last two: more bytes than a long counts
+        {
+            Action torchs = () => empty(shape, ScalarType.Float32);
+            var expected = torchs.Should().Throw<System.Runtime.InteropServices.ExternalException>().Which.Message.Split('\n')[0];
+            Action take = () => LargeBlocks.Empty(shape, ScalarType.Float32);
+            take.Should().Throw<System.Runtime.InteropServices.ExternalException>().Which.Message.Split('\n')[0].Should().Be(expected);
+        }
+
+        LargeBlocks.MostUsed.Should().Be(most);
+    }
+
+    [Fact]
+    public void Empty_ByThreadsAtOnce_GivesEachItsOwnMemory() => Parallel.For(0, 4, thread =>
+    {
+        for (var i = 0; i < 50; i++)
+        {
+            using var scope = NewDisposeScope();
+            var tensor = LargeBlocks.Empty(Shape, ScalarType.Float32).fill_(100 * thread + i);
+            Thread.Yield();
+            (tensor.min().item<float>(), tensor.max().item<float>()).Should().Be((100 * thread + i, 100 * thread + i));
+        }
+    });
+
+    [Fact]
+    public void Empty_InInferenceModeOrClonedOrSaved_IsATensorLikeAnother()
+    {
+        using var scope = NewDisposeScope();
+        var bytes = Array.Empty<byte>();
+        Tensor made;
+        using (inference_mode())
+        {
+            made = LargeBlocks.Empty(Shape, ScalarType.Float32).fill_(2);
+            using var file = new MemoryStream();
+            made.Save(file);
+            bytes = file.ToArray();
+        }
+
+        Tensor.Load(new MemoryStream(bytes)).ShouldBeClose(full(Shape, 2f), 0);
+        made.clone().ShouldBeClose(full(Shape, 2f), 0);
+    }
+
     // The weight's gradient becomes the parameter's without a copy, and passes on when the parameter lets go of it.
     [Fact]
     public void Backward_OfAConvolution_PassesItsBlocksToTheNextStep()
