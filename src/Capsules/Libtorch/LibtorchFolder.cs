@@ -41,7 +41,7 @@ internal sealed partial class LibtorchFolder
             throw new DllNotFoundException($"libtorch was to be loaded from {path}, but there is no such folder. {HowToFind}");
         }
 
-        path = Path.GetFullPath(path);
+        path = PathOf(path);
         var folder = new LibtorchFolder(path, ReadVersion(path), Match(CudaLine(), path, "version.py"));
         if (Names.FirstOrDefault(name => !name.Contains("cuda", StringComparison.Ordinal) && !File.Exists(Path.Combine(path, name))) is { } missing)
         {
@@ -51,6 +51,9 @@ internal sealed partial class LibtorchFolder
         RequireVersion(path, folder.Version);
         return folder;
     }
+
+    /// <summary>The full path of a folder, as <see cref="FullPath"/> has it.</summary>
+    public static string PathOf(string folder) => Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
 
     /// <summary>Throws where a version is known and too old.</summary>
     /// <exception cref="DllNotFoundException">It is.</exception>

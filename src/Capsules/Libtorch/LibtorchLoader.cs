@@ -21,7 +21,9 @@ public static class LibtorchLoader
     /// <summary>What <see cref="Load"/> has loaded; null where it has loaded nothing.</summary>
     public static LoadedLibtorch? Loaded { get; private set; }
 
-    /// <summary>The version of the libtorch in this process; null where none is loaded yet, or one too old to tell.</summary>
+    /// <summary>
+    /// The version of the libtorch in this process; one that the program carries is loaded by asking. Null where none is loaded, or one too old to tell.
+    /// </summary>
     public static unsafe Version? Version
     {
         get
@@ -144,7 +146,7 @@ public static class LibtorchLoader
 
     private static void RequireSame(LoadedLibtorch loaded, string? folder)
     {
-        if (!string.IsNullOrEmpty(folder) && Path.GetFullPath(folder) != loaded.Folder)
+        if (!string.IsNullOrEmpty(folder) && LibtorchFolder.PathOf(folder) != loaded.Folder)
         {
             throw new InvalidOperationException(
                 $"libtorch is to be loaded from {folder}, but that of {loaded.Folder} is loaded already, and two cannot live in one process.");
