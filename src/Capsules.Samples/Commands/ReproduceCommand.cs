@@ -6,6 +6,8 @@ namespace Capsules.Samples;
 /// <summary><c>reproduce</c>: the rows of docs/results.md, each trained with several seeds in a folder of its own, and resumed from there.</summary>
 internal static class ReproduceCommand
 {
+    private const int Seeds = 3;
+
     public static Command Create()
     {
         var names = new Argument<string[]>("row")
@@ -15,8 +17,9 @@ internal static class ReproduceCommand
         };
         var epochs = CommonOptions.Valid(
             new Option<int?>("--epochs") { Description = "Passes over the training images, where not as many as the row has." }, count => count >= 1, "at least 1");
-        var seeds = CommonOptions.AtLeast(
-            new Option<int>("--seeds") { Description = "Runs of each row: with seed 1, 2, and so on.", DefaultValueFactory = _ => 3 }, 1);
+        var seeds = CommonOptions.Valid(
+            new Option<int?>("--seeds") { Description = $"Runs of each row: with seed 1, 2, and so on. [default: {Seeds}, and of a row that was begun as many as it has]" },
+            count => count >= 1, "at least 1");
         var output = new Option<string>("--output") { Description = "The folder with a folder for each row.", DefaultValueFactory = _ => Path.Combine("runs", "reproduce") };
         var publish = new Option<string?>("--publish") { Description = "A folder that gets the small files of finished rows: options, metrics and results, without weights." };
         var machine = new MachineOptions();
@@ -58,17 +61,26 @@ internal static class ReproduceCommand
     }
 
     private static Task<int> TrainAsync(
-        IAnsiConsole console, ResultRow row, string output, int? epochs, int seeds, MachineSettings machine, CancellationToken cancellation)
+        IAnsiConsole console, ResultRow row, string output, int? epochs, int? seeds, MachineSettings machine, CancellationToken cancellation)
     {
         var folder = row.FolderIn(output);
         if (SeedPlan.IsIn(folder))
         {
+            var begun = SeedPlan.Read(folder).Options;
+            if (epochs is { } other && other != begun.Epochs && begun.Schedule == Schedule.Cosine)
+            {
+                // Finished runs would begin a second fall, beside new ones with a single one, and be one mean with them.
+                throw new UserException(
+                    $"The runs in {folder} are of {begun.Epochs} epochs, with which their learning rate falls to its end, and cannot have {other}. " +
+                    "Leave --epochs out, or give another --output.");
+            }
+
             return SeedRuns.ResumeAsync(console, folder, new RunEnd(epochs), machine, cancellation, seeds);
         }
 
         var (options, precision) = TrainCommand.Read(row.Train);
         return SeedRuns.StartAsync(
-            console, epochs is { } given ? options with { Epochs = given } : options, seeds, _ => RunFolder.At(folder), machine, precision, cancellation);
+            console, epochs is { } given ? options with { Epochs = given } : options, seeds ?? Seeds, _ => RunFolder.At(folder), machine, precision, cancellation);
     }
 
     private static void List(IAnsiConsole console, string output)

@@ -30,6 +30,11 @@ public sealed class ReproduceCommandTests : IDisposable
 
         File.ReadAllText(Path.Combine(Published, "efficient-short", "summary.md")).Should().Contain("| mean (deviation) of 2 |");
 
+        (await Reproduce("efficient-short", "--epochs", "1")).Code.Should().Be(0);
+        SeedPlan.Read(Path.Combine(Runs, "efficient-short")).Seeds.Should().Be(2, "no other number was asked for");
+        (await Reproduce("efficient-short", "--epochs", "2")).Should().Match<(int Code, string Output, string Error)>(
+            run => run.Code == 1 && run.Error.Contains("are of 1 epochs, with which their learning rate falls to its end, and cannot have 2."));
+
         var (_, list, _) = await TestRun.CommandLine("reproduce", "--output", Runs);
         list.Split('\n').Single(line => line.Contains("efficient-short")).TrimEnd().TrimEnd('\u2502', '|').TrimEnd().Should().EndWith("2");
     }
