@@ -99,6 +99,11 @@ internal static class TrainingRun
             throw new UserException("--profile measures one network, and --replicas makes several. Leave one of the two out.");
         }
 
+        if (machine.DetectAnomaly && Replicas.Devices(machine.Replicas, device).Count > 1)
+        {
+            throw new UserException("--detect-anomaly watches one network, and --replicas makes several. Leave one of the two out.");
+        }
+
         using var hold = folder.Hold();
         var display = new TrainingDisplay(console, folder.Log);
         using var trainer = make(display);

@@ -115,7 +115,9 @@ internal sealed class Trainer : IDisposable
         {
             var config = folder.ReadConfig();
             config.Dataset.RequireSame(dataset);
-            return Start(end.Of(config.Options), dataset, device, folder, display);
+            var started = end.Of(config.Options);
+            started.Check(dataset);
+            return Start(started, dataset, device, folder, display);
         }
 
         var (checkpoint, network, restore) = Checkpoint.Load(folder.Last, device);

@@ -111,7 +111,7 @@ internal sealed record TrainingOptions
             (nameof(Schedule), Schedule is not { } schedule || Enum.IsDefined(schedule)), (nameof(Decay), Decay is null or > 0 and <= 1),
             (nameof(LearningRateFloor), LearningRateFloor >= 0 && double.IsFinite(LearningRateFloor)), (nameof(Optimizer), Enum.IsDefined(Optimizer)),
             (nameof(WeightDecay), WeightDecay is null or >= 0 and < double.PositiveInfinity),
-            (nameof(ClipGradients), ClipGradients is null or > 0 and < double.PositiveInfinity), (nameof(EarlyStop), EarlyStop >= 0), (nameof(StopAt), StopAt is null or >= 0 and <= 1),
+            (nameof(ClipGradients), ClipGradients is null or > 0 and < double.PositiveInfinity), (nameof(EarlyStop), EarlyStop >= 0), (nameof(StopAt), StopAt is null or > 0 and <= 1),
             (nameof(RoutingIterations), RoutingIterations >= 0), (nameof(ReconstructionWeight), ReconstructionWeight >= 0 && double.IsFinite(ReconstructionWeight)),
             (nameof(Preset), Enum.IsDefined(Preset)), (nameof(Precision), Enum.IsDefined(Precision)), (nameof(Augmentation), Enum.IsDefined(Augmentation)),
             (nameof(MaxShift), MaxShift >= 0), (nameof(Validation), Validation >= 0), (nameof(Select), Enum.IsDefined(Select)),

@@ -100,6 +100,16 @@ public sealed class CommandLineTests : IDisposable
         Directory.Exists(Path.Combine(_folder.Path, "runs")).Should().BeFalse();
     }
 
+    [Theory]
+    [InlineData("--profile", "--profile measures one network, and --replicas makes several. Leave one of the two out.")]
+    [InlineData("--detect-anomaly", "--detect-anomaly watches one network, and --replicas makes several. Leave one of the two out.")]
+    public async Task Train_ReplicasWithWhatIsOfOneNetwork_IsRefused(string option, string message)
+    {
+        var (code, _, error) = await Run(
+            "train", "--device", "cpu", "--dataset", "builtin", "--model", "cnn", "--replicas", "2", option, "--output", _folder.PathOf("runs"));
+        (code, error.Trim()).Should().Be((1, message));
+    }
+
     [Fact]
     public async Task Train_OutputThatIsAFile_IsReported()
     {
