@@ -80,7 +80,8 @@ internal static class SeedRuns
         foreach (var (seed, path) in plan.Runs(parent.FullPath))
         {
             var folder = RunFolder.At(path);
-            if (folder.ReadResult() is not null && folder.Describe().State.IsAtEnd(plan.Options))
+            // A run that was extended and killed at its new end has the result of the earlier one.
+            if (folder.ReadResult() is { } result && folder.Describe().State is var state && state.IsAtEnd(plan.Options) && result.Epochs == state.History.Count)
             {
                 continue;
             }
