@@ -39,6 +39,11 @@ internal static class ReproduceCommand
                 return 0;
             }
 
+            if (result.GetValue(publish) is { } toPublish)
+            {
+                PublishedRow.MakeFolder(toPublish);      // what cannot be written says so now and not after the training
+            }
+
             foreach (var row in rows)
             {
                 console.Say($"{row.Name}: {row.Description}");

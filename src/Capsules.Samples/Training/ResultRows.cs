@@ -21,20 +21,20 @@ internal static class ResultRows
 
     public static readonly IReadOnlyList<ResultRow> All =
     [
-        new("capsnet", "the 2017 network as the paper's text has it: 0.25 %", Mnist),
-        new("capsnet-without-reconstruction", "the same without the decoder: 0.35 %", $"{Mnist} --reconstruction-weight 0"),
-        new("capsnet-one-iteration", "one iteration of routing: 0.29 %", $"{Mnist} --routing-iterations 1"),
-        new("capsnet-one-iteration-without-reconstruction", "both: 0.34 %", $"{Mnist} --routing-iterations 1 --reconstruction-weight 0"),
+        new("capsnet", "the 2017 network as the paper's text has it; there 0.25 %", Mnist),
+        new("capsnet-no-reconstruction", "the same without the decoder; there 0.35 %", $"{Mnist} --reconstruction-weight 0"),
+        new("capsnet-1-iteration", "one iteration of routing; there 0.29 %", $"{Mnist} --routing-iterations 1"),
+        new("capsnet-1-iteration-no-reconstruction", "one iteration and no decoder; there 0.34 %", $"{Mnist} --routing-iterations 1 --reconstruction-weight 0"),
         new("capsnet-official", "the 2017 network as its authors' code has it", "--dataset mnist --preset official --epochs 640"),
         new("capsnet-reconstruction", "the paper's network with 20 times the weight on reconstruction, one of the settings of its authors' code",
             $"{Mnist} --reconstruction-weight 0.01"),
-        new("cnn", "the convolutional baseline: 0.39 %", $"--model cnn {Mnist}"),
+        new("cnn", "the paper's convolutional baseline; there 0.39 %", $"--model cnn {Mnist}"),
         new("efficient", "Efficient-CapsNet by its authors' recipe", "--model efficient --dataset mnist --epochs 150"),
         new("efficient-short", "Efficient-CapsNet with a learning rate that ends with the run",
             "--model efficient --dataset mnist --epochs 30 --batch-size 32 --learning-rate 0.001 --schedule cosine"),
-        new("multimnist", "two overlapping digits: 5.2 %", "--dataset multimnist --images 60000 --epochs 100 --schedule cosine"),
-        new("affine-capsnet", "trained on translated digits, tested on affinely transformed ones: 79 % right on affNIST", Affine),
-        new("affine-cnn", "the same of the convolutional baseline: 66 % right", $"--model cnn {Affine}"),
+        new("multimnist", "two overlapping digits; in the paper 5.2 %", "--dataset multimnist --images 60000 --epochs 100 --schedule cosine"),
+        new("affine-capsnet", "trained on translated digits, tested on affinely transformed ones; in the paper 79 % right, on affNIST", Affine),
+        new("affine-cnn", "the same of the convolutional baseline; in the paper 66 % right", $"--model cnn {Affine}"),
         new("fashion-mnist", "the 2017 network on pieces of clothing", "--dataset fashion-mnist --epochs 50 --schedule cosine"),
     ];
 

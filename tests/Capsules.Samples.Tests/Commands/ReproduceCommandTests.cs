@@ -40,6 +40,17 @@ public sealed class ReproduceCommandTests : IDisposable
     }
 
     [Fact]
+    public async Task Reproduce_NowhereToPublish_SaysSoBeforeItTrains()
+    {
+        SmallDigits.WriteMnist(_folder);
+        File.WriteAllText(Published, "no folder");
+        var (code, _, error) = await Reproduce("efficient-short", "--epochs", "1", "--publish", Published);
+        code.Should().Be(1);
+        error.Should().StartWith($"The results cannot be written to {Published}: ").And.Contain("Give another folder with --publish.");
+        Directory.Exists(Runs).Should().BeFalse();
+    }
+
+    [Fact]
     public void ResultRows_All_AreOptionsOfTrain()
     {
         ResultRows.All.Select(row => row.Name).Should().OnlyHaveUniqueItems();

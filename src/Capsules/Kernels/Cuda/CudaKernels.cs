@@ -94,7 +94,7 @@ internal sealed unsafe class CudaKernels : IKernelLauncher
                 return new(new CudaKernels(device), null);
             }
             catch (Exception exception) when (exception is DllNotFoundException or EntryPointNotFoundException or BadImageFormatException
-                or InvalidOperationException or NotSupportedException)
+                or InvalidOperationException or NotSupportedException or InvalidDataException)
             {
                 return new(null, exception.Message);
             }
