@@ -9,7 +9,16 @@ internal static class SelfProcess
     /// <returns>What it wrote to standard output. What it wrote to standard error is on this process's.</returns>
     public static string Run(params string[] arguments)
     {
-        var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardOutput = true };
+        using var process = Start(false, arguments);
+        var output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        return output.Trim();
+    }
+
+    /// <summary>Starts it; its standard output is the caller's to read, and its standard input, where asked for, to write.</summary>
+    public static Process Start(bool redirectInput, params string[] arguments)
+    {
+        var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardInput = redirectInput, RedirectStandardOutput = true };
 
         // "dotnet program.dll" needs the program again; the program's own executable does not.
         if (Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet")
@@ -22,9 +31,6 @@ internal static class SelfProcess
             start.ArgumentList.Add(argument);
         }
 
-        using var process = Process.Start(start)!;
-        var output = process.StandardOutput.ReadToEnd();
-        process.WaitForExit();
-        return output.Trim();
+        return Process.Start(start)!;
     }
 }

@@ -11,20 +11,7 @@ internal sealed class ChildProcess : IDisposable
     public ChildProcess(string network, int batch, int threads, string device)
     {
         Network = network;
-        var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardInput = true, RedirectStandardOutput = true };
-
-        // "dotnet program.dll" needs the program again; the program's own executable does not.
-        if (Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet")
-        {
-            start.ArgumentList.Add(Environment.GetCommandLineArgs()[0]);
-        }
-
-        foreach (var argument in (string[])[NetworkChild.Name, network, $"{batch}", $"{threads}", device])
-        {
-            start.ArgumentList.Add(argument);
-        }
-
-        _process = Process.Start(start)!;
+        _process = SelfProcess.Start(true, NetworkChild.Name, network, $"{batch}", $"{threads}", device);
     }
 
     public string Network { get; }

@@ -56,21 +56,8 @@ internal static class OnnxChild
 
     private static double Ask(params object[] arguments)
     {
-        var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardOutput = true };
-
-        // "dotnet program.dll" needs the program again; the program's own executable does not.
-        if (Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet")
-        {
-            start.ArgumentList.Add(Environment.GetCommandLineArgs()[0]);
-        }
-
-        start.ArgumentList.Add(Name);
-        foreach (var argument in arguments)
-        {
-            start.ArgumentList.Add(string.Create(CultureInfo.InvariantCulture, $"{argument}"));
-        }
-
-        using var process = Process.Start(start)!;
+        using var process = SelfProcess.Start(
+            false, [Name, .. arguments.Select(argument => string.Create(CultureInfo.InvariantCulture, $"{argument}"))]);
         var line = process.StandardOutput.ReadToEnd();
         process.WaitForExit();
         return process.ExitCode == 0
