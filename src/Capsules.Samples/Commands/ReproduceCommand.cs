@@ -32,16 +32,16 @@ internal static class ReproduceCommand
         command.SetBackgroundAction(async (result, cancellation) =>
         {
             var rows = result.GetValue(names)!.Select(ResultRows.Get).ToList();
-            var (console, folder) = (AnsiConsole.Console, result.GetValue(output)!);
+            var (console, folder, published) = (AnsiConsole.Console, result.GetValue(output)!, result.GetValue(publish));
             if (rows.Count == 0)
             {
                 List(console, folder);
                 return 0;
             }
 
-            if (result.GetValue(publish) is { } toPublish)
+            if (published is not null)
             {
-                PublishedRow.MakeFolder(toPublish);      // what cannot be written says so now and not after the training
+                PublishedRow.MakeFolder(published);      // what cannot be written says so now and not after the training
             }
 
             foreach (var row in rows)
@@ -53,7 +53,7 @@ internal static class ReproduceCommand
                     return code;
                 }
 
-                if (result.GetValue(publish) is { } published)
+                if (published is not null)
                 {
                     PublishedRow.Write(row.FolderIn(folder), Path.Combine(published, row.Name));
                     console.Say($"options, metrics and results: {Path.Combine(published, row.Name)}");

@@ -128,10 +128,9 @@ internal static unsafe class LargeBlocks
 
     // Called by torch when the last tensor on the block is gone.
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static void Release(nint data) => Keep(data - Header);
-
-    private static void Keep(nint block)
+    private static void Release(nint data)
     {
+        var block = data - Header;
         lock (Gate)
         {
             Kept.Add(block);
