@@ -7,8 +7,9 @@ namespace Capsules;
 /// <para>Input, filter and output are transformed into lanes, where element a of every tile is a matrix of its own:
 /// V (n^2, R, K), U (n^2, K, O) and M = V U (n^2, R, O), with R = images * tiles and K = phases * channels. The gradients are
 /// products of the same kind: dV = dM U^T, dU = V^T dM, between the transposed transforms.</para>
-/// <para>Work is cut into pieces of channels (and, forward, of images), whose products add up, so that V and U, much larger than
-/// image and filter, are never whole. A piece's matrices take the memory of the last piece's.</para>
+/// <para>Work is cut into pieces of images and of channels, whose products add up, so that M and V, much larger than images, are never
+/// whole. A piece's matrices take the memory of the last piece's. U, which all images need, and its gradient, to which all add, are whole
+/// where there are several pieces of images.</para>
 /// <para>Where a kernel is no multiple of its stride, some phases have no part in the products at infinity (see
 /// <see cref="WinogradAxis.LongPhases"/>): those products are summed over the others alone, 27 of 196 less for a 9 x 9 kernel with stride 2.</para>
 /// <para>Input and weight may be bfloat16: a piece at a time is widened to float32, in which all is computed.</para>
@@ -20,7 +21,7 @@ internal sealed unsafe class WinogradConvolution : IDisposable
     /// </summary>
     private const long ForwardFloats = 3 << 20, BackwardFloats = 3 << 19;
 
-    /// <summary>Floats of M at a time: 20 MB. The filter is transformed anew for each of its pieces.</summary>
+    /// <summary>Floats of M at a time: 20 MB. It holds all channels, and is read once for each piece of them.</summary>
     private const long ProductFloats = 5 << 20;
 
     private readonly WinogradAxis _rows, _columns;
@@ -68,7 +69,7 @@ internal sealed unsafe class WinogradConvolution : IDisposable
     public Tensor Forward(Tensor input, Tensor weight)
     {
         using var scope = NewDisposeScope();
-        var images = Even(_batch, ProductFloats / ((long)Products * Tiles * _outChannels));
+        var images = ImagesAtATime();
         var channels = ChannelsAtATime(images, ForwardFloats);
         var memory = new Memory(this, images, channels);
         var output = LargeBlocks.Empty([_batch, _outChannels, _rows.OutSize, _columns.OutSize], ScalarType.Float32);
@@ -78,9 +79,13 @@ internal sealed unsafe class WinogradConvolution : IDisposable
             foreach (var (channel, count) in Pieces(_channels, channels))
             {
                 using var inner = NewDisposeScope();
-                var (v, u) = (memory.V(imageCount, count), memory.U(count));
+                var (v, u) = (memory.V(imageCount, count), memory.U(channel, count));
                 TransferInput(Wide(Part(input.narrow(0, image, imageCount), channel, count)), v, toLanes: true);
-                TransferFilter(Wide(Part(weight, channel, count)), u, toLanes: true);
+                if (image == 0)
+                {
+                    TransferFilter(Wide(Part(weight, channel, count)), u, toLanes: true);
+                }
+
                 foreach (var group in Groups(v, u, sum, count))
                 {
                     BatchProduct.Store(group.M, group.V, group.U, add: channel > 0);
@@ -97,36 +102,49 @@ internal sealed unsafe class WinogradConvolution : IDisposable
     public (Tensor? Input, Tensor? Weight) Backward(Tensor input, Tensor weight, Tensor upstream, bool wantsInput, bool wantsWeight)
     {
         using var scope = NewDisposeScope();
-        var channels = ChannelsAtATime(_batch, BackwardFloats);
-        var memory = new Memory(this, _batch, channels);
+        var images = ImagesAtATime();
+        var channels = ChannelsAtATime(images, BackwardFloats);
+        var memory = new Memory(this, images, channels);
         var inputGradient = wantsInput ? LargeBlocks.Empty(input.shape, input.dtype) : null;
         var weightGradient = wantsWeight ? LargeBlocks.Empty(weight.shape, weight.dtype) : null;
-        var product = memory.M(_batch);
-        TransferOutput(upstream, product, toLanes: true);
-        foreach (var (channel, count) in Pieces(_channels, channels))
+        foreach (var (image, imageCount) in Pieces(_batch, images))
         {
-            using var inner = NewDisposeScope();
-            var (v, u) = (memory.V(_batch, count), memory.U(count));
-            if (inputGradient is not null)
+            var product = memory.M(imageCount);
+            TransferOutput(upstream.narrow(0, image, imageCount), product, toLanes: true);
+            foreach (var (channel, count) in Pieces(_channels, channels))
             {
-                TransferFilter(Wide(Part(weight, channel, count)), u, toLanes: true);
-                foreach (var group in Groups(v, u, product, count))
+                using var inner = NewDisposeScope();
+                var v = memory.V(imageCount, count);
+                if (inputGradient is not null)
                 {
-                    BatchProduct.Store(group.V, group.M, group.U.transpose(1, 2), add: false);
+                    var u = memory.U(channel, count);
+                    if (image == 0)
+                    {
+                        TransferFilter(Wide(Part(weight, channel, count)), u, toLanes: true);
+                    }
+
+                    foreach (var group in Groups(v, u, product, count))
+                    {
+                        BatchProduct.Store(group.V, group.M, group.U.transpose(1, 2), add: false);
+                    }
+
+                    StorePart(inputGradient.narrow(0, image, imageCount), channel, count, planes => TransferInput(planes, v, toLanes: false));
                 }
 
-                StorePart(inputGradient, channel, count, planes => TransferInput(planes, v, toLanes: false));
-            }
-
-            if (weightGradient is not null)
-            {
-                TransferInput(Wide(Part(input, channel, count)), v, toLanes: true);
-                foreach (var group in Groups(v, u, product, count))
+                if (weightGradient is not null)
                 {
-                    BatchProduct.Store(group.U, group.V.transpose(1, 2), group.M, add: false);
-                }
+                    var u = memory.GradientOfU(channel, count);
+                    TransferInput(Wide(Part(input.narrow(0, image, imageCount), channel, count)), v, toLanes: true);
+                    foreach (var group in Groups(v, u, product, count))
+                    {
+                        BatchProduct.Store(group.U, group.V.transpose(1, 2), group.M, add: image > 0);
+                    }
 
-                StorePart(weightGradient, channel, count, planes => TransferFilter(planes, u, toLanes: false));
+                    if (image + imageCount == _batch)
+                    {
+                        StorePart(weightGradient, channel, count, planes => TransferFilter(planes, u, toLanes: false));
+                    }
+                }
             }
         }
 
@@ -138,6 +156,8 @@ internal sealed unsafe class WinogradConvolution : IDisposable
         _rows.Dispose();
         _columns.Dispose();
     }
+
+    private int ImagesAtATime() => Even(_batch, ProductFloats / ((long)Products * Tiles * _outChannels));
 
     // Channels in a piece: whole groups of lanes, unless there are fewer.
     private int ChannelsAtATime(int images, long most)
@@ -269,19 +289,37 @@ internal sealed unsafe class WinogradConvolution : IDisposable
         }
     }
 
-    // What one piece's matrices take, and the next one's again.
+    // What one piece's matrices take, and the next one's again; of several pieces of images all share U and its gradient.
     private sealed class Memory(WinogradConvolution owner, int images, int channels)
     {
         private readonly Tensor
             _m = LargeBlocks.Empty([owner.Products, (long)images * owner.Tiles, owner._outChannels], ScalarType.Float32),
-            _v = LargeBlocks.Empty([owner.Products, (long)images * owner.Tiles, (long)owner.Phases * channels], ScalarType.Float32),
-            _u = LargeBlocks.Empty([owner.Products, (long)owner.Phases * channels, owner._outChannels], ScalarType.Float32);
+            _v = LargeBlocks.Empty([owner.Products, (long)images * owner.Tiles, (long)owner.Phases * channels], ScalarType.Float32);
+
+        private readonly bool _isShared = images < owner._batch;
+        private readonly Dictionary<int, Tensor> _u = [], _gradients = [];
 
         public Tensor M(int images) => First(_m, (long)images * owner.Tiles, owner._outChannels);
 
         public Tensor V(int images, int channels) => First(_v, (long)images * owner.Tiles, (long)owner.Phases * channels);
 
-        public Tensor U(int channels) => First(_u, (long)owner.Phases * channels, owner._outChannels);
+        /// <summary>U of so many channels from one on.</summary>
+        public Tensor U(int channel, int count) => Filter(_u, channel, count);
+
+        /// <summary>Its gradient, which takes U's own memory where the next piece does not need it.</summary>
+        public Tensor GradientOfU(int channel, int count) => Filter(_isShared ? _gradients : _u, channel, count);
+
+        private Tensor Filter(Dictionary<int, Tensor> pieces, int channel, int count)
+        {
+            var piece = _isShared ? channel : 0;
+            if (!pieces.TryGetValue(piece, out var memory))
+            {
+                memory = LargeBlocks.Empty([owner.Products, (long)owner.Phases * channels, owner._outChannels], ScalarType.Float32);
+                pieces[piece] = memory.MoveToOuterDisposeScope();
+            }
+
+            return First(memory, (long)owner.Phases * count, owner._outChannels);
+        }
 
         private static Tensor First(Tensor memory, long rows, long columns) =>
             memory.view(-1).narrow(0, 0, memory.size(0) * rows * columns).view(memory.size(0), rows, columns);
