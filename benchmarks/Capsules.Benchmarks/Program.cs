@@ -20,6 +20,8 @@ switch (args)
         return CompareNetworkCommand.Create().Parse(rest).Invoke();
     case [SoakCommand.Name, .. var rest]:
         return SoakCommand.Create().Parse(rest).Invoke();
+    case [LongRunCommand.Name, .. var rest]:
+        return await LongRunCommand.Create().Parse(rest).InvokeAsync();
     case [NetworkChild.Name, .. var rest]:
         return NetworkChild.Run(rest);
     case [SoakCommand.ChildName, .. var rest]:
