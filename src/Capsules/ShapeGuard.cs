@@ -121,6 +121,13 @@ internal static class ShapeGuard
             return;
         }
 
+        if (values.device_type == DeviceType.META)
+        {
+            throw new ArgumentException(
+                $"{owner} expected {argument} in [{least}, {most}], {why}, but got a tensor on the device META, which has no values. " +
+                "Give one on the CPU or a GPU.", argument);
+        }
+
         using var scope = NewDisposeScope();
         var bounds = stack([values.min().to(ScalarType.Float64), values.max().to(ScalarType.Float64)]);
         var range = bounds.cpu().data<double>();      // one transfer

@@ -12,6 +12,7 @@ public static partial class Functional
     public static (Tensor Poses, Tensor Activations) vector_to_pose(Tensor capsules)
     {
         CheckDim(nameof(vector_to_pose), capsules, nameof(capsules), -1);
+        ShapeGuard.Floating(nameof(vector_to_pose), capsules, nameof(capsules));
         using var scope = NewDisposeScope();
         var v = Wide(capsules);
         var norm = Norm(v, -1, keepdim: true);

@@ -8,6 +8,7 @@ namespace Capsules;
 /// <para>Options, parameter groups, learning-rate schedulers and saved state are those of <see cref="Adam"/>, whose update it
 /// computes in one pass over memory instead of ten: m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2;
 /// p -= lr / (1 - b1^t) m / (sqrt(v / (1 - b2^t)) + eps), with g += decay p before it.</para>
+/// <para>One thread at a time, and none that uses the parameters meanwhile.</para>
 /// <para>Kingma, Ba, "Adam: A Method for Stochastic Optimization", 2015, algorithm 1, arXiv:1412.6980.</para>
 /// </remarks>
 public sealed class FusedAdam : Adam
@@ -56,7 +57,7 @@ public sealed class FusedAdam : Adam
         double weightDecay = 0,
         bool amsgrad = false,
         bool maximize = false)
-        : base(groups, lr, beta1, beta2, eps, weightDecay, amsgrad, maximize)
+        : base(groups ?? throw new ArgumentNullException(nameof(groups)), lr, beta1, beta2, eps, weightDecay, amsgrad, maximize)
     {
     }
 

@@ -8,6 +8,7 @@ namespace Capsules;
 /// <para>Options, parameter groups, learning-rate schedulers and saved state are those of <see cref="AdamW"/>, whose update it
 /// computes in one pass over memory instead of ten: m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2;
 /// p -= lr / (1 - b1^t) m / (sqrt(v / (1 - b2^t)) + eps), after p -= lr decay p.</para>
+/// <para>One thread at a time, and none that uses the parameters meanwhile.</para>
 /// <para>Loshchilov, Hutter, "Decoupled Weight Decay Regularization", 2019, algorithm 2, arXiv:1711.05101.</para>
 /// </remarks>
 public sealed class FusedAdamW : AdamW
@@ -56,7 +57,7 @@ public sealed class FusedAdamW : AdamW
         double weightDecay = 0,
         bool amsgrad = false,
         bool maximize = false)
-        : base(groups, lr, beta1, beta2, eps, weightDecay, amsgrad, maximize)
+        : base(groups ?? throw new ArgumentNullException(nameof(groups)), lr, beta1, beta2, eps, weightDecay, amsgrad, maximize)
     {
     }
 

@@ -3,15 +3,22 @@ using static TorchSharp.torch;
 namespace Capsules;
 
 /// <summary>What routing gives: the output capsules and what is known about them. It owns its tensors.</summary>
-/// <remarks>Layers over grids of capsules give the same in their own shapes: (B, J, H, W, E), (B, J, H, W) and (B, H, W, N, J).</remarks>
+/// <remarks>
+/// Layers over grids of capsules give the same in their own shapes: (B, J, H, W, E), (B, J, H, W) and (B, H, W, N, J). A result is used by the thread
+/// whose dispose scope owns its tensors.
+/// </remarks>
 public sealed class RoutingResult : IDisposable
 {
     /// <summary>Collects what a routing computed.</summary>
     /// <param name="capsules">Output capsules (B, J, E).</param>
     /// <param name="activations">Their activations (B, J); null (default) where a capsule's activation is its length.</param>
     /// <param name="coupling">The coupling coefficients (B, N, J), when asked for; null by default.</param>
-    public RoutingResult(Tensor capsules, Tensor? activations = null, Tensor? coupling = null) =>
+    /// <exception cref="ArgumentNullException"><paramref name="capsules"/> is null.</exception>
+    public RoutingResult(Tensor capsules, Tensor? activations = null, Tensor? coupling = null)
+    {
+        ArgumentNullException.ThrowIfNull(capsules);
         (Capsules, Activations, Coupling) = (capsules, activations, coupling);
+    }
 
     /// <summary>Output capsules (B, J, E).</summary>
     public Tensor Capsules { get; }

@@ -10,7 +10,7 @@ namespace Capsules;
 /// <para>A vote is u_hat[b,i,j,:] = u[b,i,:] W[i,j,:,:], the prediction of input capsule i for output capsule j. What
 /// routing needs of the votes are sums over i and agreements with an output vector; both are contractions of u and W.</para>
 /// <para>Votes are used within one forward pass, in the dispose scope that they were made in. Results belong to the caller's
-/// dispose scope.</para>
+/// dispose scope. That is one thread's: votes are not for several.</para>
 /// <para>Votes know what no algorithm should have to: which input capsules are absent (<see cref="Mask"/>), and which output
 /// capsules compete for an input capsule (<see cref="Softmax"/>). An absent capsule's votes are zero, so an algorithm that sums
 /// them needs to know nothing of masks; one that counts or weighs input capsules asks <see cref="Weights"/>.</para>
@@ -85,10 +85,12 @@ public abstract class Votes
     /// </summary>
     /// <param name="logits">Routing logits (B, N, J).</param>
     /// <returns>Coefficients (B, N, J).</returns>
-    /// <exception cref="ArgumentException">The logits are not (B, N, J).</exception>
+    /// <exception cref="ArgumentException">The logits are not (B, N, J), not floating-point, or not on the device of the votes.</exception>
     public virtual Tensor Softmax(Tensor logits)
     {
         ShapeGuard.Shape(nameof(Votes), logits, nameof(logits), "B, N, J", [Batch, InCapsules, OutCapsules]);
+        ShapeGuard.Floating(nameof(Votes), logits, nameof(logits));
+        ShapeGuard.SameDevice(nameof(Votes), logits, nameof(logits), Device, "the votes");
         return Parents is null ? nn.functional.softmax(logits, dim: -1) : Parents.Softmax(logits);
     }
 
@@ -119,12 +121,13 @@ public abstract class Votes
     /// <summary>Sets the rows of absent input capsules to zero, whatever they hold.</summary>
     /// <param name="rows">A tensor (B, N) or (B, N, ...).</param>
     /// <returns>A tensor of the same shape.</returns>
-    /// <exception cref="ArgumentException">The rows are not those of N input capsules of B samples.</exception>
+    /// <exception cref="ArgumentException">The rows are not those of N input capsules of B samples, or not on the device of the votes.</exception>
     public Tensor Present(Tensor rows)
     {
         ArgumentNullException.ThrowIfNull(rows);
         var further = Enumerable.Repeat(ShapeGuard.Any, (int)Math.Max(rows.dim() - 2, 0));
         ShapeGuard.Shape(GetType().Name, rows, nameof(rows), "B, N, ...", [Batch, InCapsules, .. further]);
+        ShapeGuard.SameDevice(GetType().Name, rows, nameof(rows), Device, "the votes");
         return Present(rows, Mask);
     }
 

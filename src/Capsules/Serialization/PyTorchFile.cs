@@ -7,6 +7,7 @@ namespace Capsules;
 /// <remarks>
 /// Such a file is a zip with a pickle, which is a program for a small machine that may call anything. Here only what a dictionary of
 /// tensors takes is understood, and everything else is refused by name. Files of PyTorch before 1.6 (no zip) are refused too.
+/// Any thread may call.
 /// </remarks>
 public static class PyTorchFile
 {

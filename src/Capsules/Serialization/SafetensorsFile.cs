@@ -85,12 +85,14 @@ public sealed class SafetensorsFile : IDisposable
     /// <param name="name">Its name, one of <see cref="Entries"/>.</param>
     /// <param name="device">Where it goes. Default: the CPU.</param>
     /// <returns>A new contiguous tensor without gradient, which the caller owns.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="name"/> is null.</exception>
     /// <exception cref="KeyNotFoundException">There is none of that name.</exception>
     /// <exception cref="NotSupportedException">TorchSharp has no dtype for it.</exception>
     /// <exception cref="InvalidDataException">The file has become shorter since it was opened.</exception>
     /// <exception cref="ObjectDisposedException">The file is closed.</exception>
     public Tensor Read(string name, Device? device = null)
     {
+        ArgumentNullException.ThrowIfNull(name);
         if (!_entries.TryGetValue(name, out var entry))
         {
             throw new KeyNotFoundException($"{Path} has no tensor '{name}'. It has: {string.Join(", ", _entries.Keys.Take(20))}{(_entries.Count > 20 ? ", ..." : "")}.");

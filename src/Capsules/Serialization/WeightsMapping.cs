@@ -24,16 +24,21 @@ public sealed class WeightsMapping : IEnumerable<KeyValuePair<string, IReadOnlyL
     /// <summary>An entry that only has another name.</summary>
     /// <param name="target">The module's name for it.</param>
     /// <param name="source">The file's name for it.</param>
-    /// <exception cref="ArgumentException">There is a rule for the target.</exception>
-    public void Add(string target, string source) => Add(target, [source], tensors => tensors[0]);
+    /// <exception cref="ArgumentException">There is a rule for the target, or a name is null or empty.</exception>
+    public void Add(string target, string source)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(source);
+        Add(target, [source], tensors => tensors[0]);
+    }
 
     /// <summary>An entry that is laid out differently.</summary>
     /// <param name="target">The module's name for it.</param>
     /// <param name="source">The file's name for it.</param>
     /// <param name="convert">Makes the module's layout of the file's; views are welcome.</param>
-    /// <exception cref="ArgumentException">There is a rule for the target.</exception>
+    /// <exception cref="ArgumentException">There is a rule for the target, or a name is null or empty.</exception>
     public void Add(string target, string source, Func<Tensor, Tensor> convert)
     {
+        ArgumentException.ThrowIfNullOrEmpty(source);
         ArgumentNullException.ThrowIfNull(convert);
         Add(target, [source], tensors => convert(tensors[0]));
     }
@@ -42,7 +47,7 @@ public sealed class WeightsMapping : IEnumerable<KeyValuePair<string, IReadOnlyL
     /// <param name="target">The module's name for it.</param>
     /// <param name="sources">The file's names for its parts.</param>
     /// <param name="convert">Makes the module's entry of the parts, in the order of <paramref name="sources"/>.</param>
-    /// <exception cref="ArgumentException">There is a rule for the target, or no source.</exception>
+    /// <exception cref="ArgumentException">There is a rule for the target, its name is null or empty, or there is no source.</exception>
     public void Add(string target, IReadOnlyList<string> sources, Func<IReadOnlyList<Tensor>, Tensor> convert)
     {
         ArgumentException.ThrowIfNullOrEmpty(target);
