@@ -29,4 +29,16 @@ public sealed class ApiReferenceTests
             .SelectMany(page => System.Text.RegularExpressions.Regex.Matches(page.Value, @"\*\*`(?<member>[^`]+)`\*\*\n(?=\n\*\*|\n##|\z)").Select(match => $"{page.Key}: {match.Groups["member"].Value}"));
         undescribed.Should().BeEmpty();
     }
+
+    [Fact]
+    public void Reliability_Threads_SaysOfEveryPublicTypeWhatHolds()
+    {
+        var page = File.ReadAllText(Repository.File("docs", "reliability.md")).ReplaceLineEndings("\n");
+        var threads = page.Split("\n## ").Single(section => section.StartsWith("Threads\n", StringComparison.Ordinal));
+        var types = System.Text.RegularExpressions.Regex.Matches(ApiReference.Pages.Write(Repository.Root)["README.md"], @"^\| \[`(?<type>\w+)`\]", System.Text.RegularExpressions.RegexOptions.Multiline)
+            .Select(match => match.Groups["type"].Value).ToList();
+
+        types.Should().Contain(["CapsuleLayer", "OnnxGraph"]);
+        types.Where(type => !threads.Contains($"`{type}`", StringComparison.Ordinal)).Should().BeEmpty("docs/reliability.md says of each type which threads may use it");
+    }
 }

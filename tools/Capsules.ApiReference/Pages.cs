@@ -16,7 +16,7 @@ public static class Pages
 
     private const string Head =
         "# API reference\n\nMade of the comments in the sources by `tools/Capsules.ApiReference`; one page for each folder of `src/Capsules`, " +
-        "and one for the package Capsules.Onnx.\n";
+        "and one for the package Capsules.Onnx. Which threads may use a type at once: [Threads](../reliability.md#threads).\n";
 
     /// <summary>The text of each page by its file name.</summary>
     /// <param name="root">The repository's folder.</param>

@@ -6,7 +6,7 @@ namespace Capsules;
 /// <summary>
 /// The library's pure functions, as torch.nn.functional is to torch.nn: <c>using F = Capsules.Functional;</c>.
 /// </summary>
-/// <remarks>Names are lower_snake_case, as torch's are: <c>F.squash</c> is to <see cref="Squash"/> what relu is to ReLU.</remarks>
+/// <remarks>Names are lower_snake_case, as torch's are: <c>F.squash</c> is to <see cref="Squash"/> what relu is to ReLU. Any thread may call.</remarks>
 public static partial class Functional
 {
     /// <summary>Half precisions widened to float32: squares and their sums do not fit in 8 or 11 bits.</summary>

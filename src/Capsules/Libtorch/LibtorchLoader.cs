@@ -7,6 +7,7 @@ namespace Capsules;
 /// would look in the folders of NuGet packages and copy half a gigabyte from there.</para>
 /// <para>What is loaded, in this order and by full path: libtorch_global_deps where there is one, c10, c10_cuda, torch_cpu, torch_cuda, torch, and
 /// TorchSharp's own native library. Those for CUDA are left out where the folder has none.</para>
+/// <para>Any thread may call; the first to load decides for the process.</para>
 /// </remarks>
 public static class LibtorchLoader
 {

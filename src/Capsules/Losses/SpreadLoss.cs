@@ -6,7 +6,7 @@ namespace Capsules;
 /// <summary>The spread loss: <see cref="Functional.spread_loss"/> as a loss module, with a margin that training raises.</summary>
 /// <remarks>
 /// <para><c>loss.Margin = SpreadLoss.LinearMargin(epoch / 10.0);</c> before each epoch, or
-/// <c>loss.Margin = SpreadLoss.SigmoidMargin(step);</c> before each step.</para>
+/// <c>loss.Margin = SpreadLoss.SigmoidMargin(step);</c> before each step. No other thread may use the loss meanwhile.</para>
 /// <para>Hinton, Sabour, Frosst, "Matrix Capsules with EM Routing", ICLR 2018.</para>
 /// </remarks>
 public sealed class SpreadLoss : Loss<Tensor, Tensor, Tensor>

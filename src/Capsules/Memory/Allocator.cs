@@ -6,6 +6,7 @@ namespace Capsules;
 /// <remarks>
 /// A training step of the 2017 network frees and takes hundreds of megabytes. glibc returns large freed blocks to the system
 /// and faults them in anew, page by page, which can be half of a step. Linux with glibc alone; elsewhere nothing here has an effect.
+/// It is the process's; any thread may call.
 /// </remarks>
 public static partial class Allocator
 {

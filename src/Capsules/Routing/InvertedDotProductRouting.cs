@@ -10,6 +10,7 @@ namespace Capsules;
 /// <para>Capsules have no activation and are not squashed: the paper's classifier is one linear layer, shared by all class capsules.</para>
 /// <para><see cref="Route"/> is the sequential form: one layer's passes after another's. The concurrent form, in which all layers are
 /// updated in every pass, is <see cref="Functional.route_concurrently"/>.</para>
+/// <para>With dropout in training mode, what is drawn depends on what other threads draw from torch's generator meanwhile.</para>
 /// <para>State dict: <c>weight</c> and <c>bias</c> (E) of the layer normalisation.</para>
 /// <para>Tsai, Srivastava, Goh, Salakhutdinov, "Capsules with Inverted Dot-Product Attention Routing", 2020, section 3.
 /// https://arxiv.org/abs/2002.04764. Epsilon and dropout before the normalisation are those of the authors' code.</para>

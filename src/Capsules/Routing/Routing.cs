@@ -8,6 +8,7 @@ namespace Capsules;
 /// holds them; its parameters appear under <c>routing.</c> in the layer's state dict.</para>
 /// <para>To add an algorithm: derive, implement <see cref="Route"/>, say in <see cref="Uses"/> what it uses beside votes, and give
 /// an instance to any capsule layer. docs/extending.md shows one.</para>
+/// <para>An algorithm should keep nothing from pass to pass, so that one layer may compute on several threads at once.</para>
 /// <para>Masks come with the votes (<see cref="Votes.Mask"/>): absent input capsules count for nothing in every algorithm.</para>
 /// </remarks>
 public abstract class Routing : nn.Module
