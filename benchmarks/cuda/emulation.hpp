@@ -54,6 +54,37 @@ real shuffleXor(real x, int mask);
 
 inline void forgetMemory() {}
 inline real exponential(real x) { return std::exp(x); }
+
+// IEEE's 16 bits: a sign, 5 bits of exponent, 10 of mantissa; ties to even, as the processor's own rounding.
+inline real fromHalf(unsigned short x)
+{
+    const int exponent = x >> 10 & 31, mantissa = x & 1023;
+    const double size = exponent == 31 ? (mantissa == 0 ? INFINITY : NAN)
+        : exponent == 0 ? std::ldexp(mantissa, -24) : std::ldexp(1024 + mantissa, exponent - 25);
+    return real(x >> 15 ? -size : size);
+}
+
+inline unsigned short toHalf(real x)
+{
+    const unsigned short sign = std::signbit(x) ? 0x8000 : 0;
+    if (std::isnan(x))
+    {
+        return 0x7fff;
+    }
+
+    if (x == 0)
+    {
+        return sign;
+    }
+
+    int exponent;
+    std::frexp(std::fmin(std::fabs(double(x)), 1e6), &exponent);        // |x| < 2^exponent
+    const int last = exponent < -13 ? -24 : exponent - 11;              // the last place's exponent
+    const double places = std::nearbyint(std::ldexp(std::fmin(std::fabs(double(x)), 1e6), -last));
+    const int bits = (last + 24) * 1024 + int(places);                  // of the mantissa, its leading bit into the exponent
+    return sign | (bits < 0x7c00 ? bits : 0x7c00);
+}
+
 inline real root(real x) { return std::sqrt(x); }
 inline real maximum(real x, real y) { return std::fmax(x, y); }
 inline int minimum(int x, int y) { return x < y ? x : y; }

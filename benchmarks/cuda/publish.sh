@@ -13,5 +13,5 @@ done
 rm -rf "$out"/app/{amd64,x86,arm64,Microsoft.CodeCoverage} "$out"/app/{onnxruntime*.dll,libonnxruntime*.so,libcapstone.so,Iced.dll,libmscordaccore.so,libmscordbi.so}
 rm -f "$out"/app/Microsoft.CodeAnalysis*.dll "$out"/app/Microsoft.Diagnostics.*.dll "$out"/app/*.pdb
 cp -r benchmarks/cuda "$out/"
-cp src/Capsules/Kernels/Cuda/{routing.cu,device.cuh,routing.ptx.gz} "$out/cuda/"      # check.py finds them beside it
+cp src/Capsules/Kernels/Cuda/*.{cu,cuh,ptx.gz} "$out/cuda/"      # check.py finds them beside it
 echo "$out: $(du -sm "$out" | cut -f1) MB. On the other machine: cuda/verify.sh, in this folder."

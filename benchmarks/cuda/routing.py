@@ -1,4 +1,6 @@
-"""The launches of routing.cu in Python: the same plan as src/Capsules/Kernels/Cuda/CudaRoutingPlan.cs, over any device that launches."""
+"""The launches of routing.cu in Python: the same plan as src/Capsules/Kernels/Cuda/CudaRoutingPlan.cs, over any device that launches.
+
+u, weight, bias, logits and their gradients are of the device's stored type, all else is real."""
 import ctypes
 from collections import namedtuple
 
@@ -71,7 +73,7 @@ class Plan:
 
 
 def structures(real):
-    """The kernels' arguments, as in routing.cu."""
+    """The kernels' arguments, as in arguments.cuh."""
     pointer, number, big = ctypes.c_void_p, ctypes.c_int, ctypes.c_longlong
 
     def make(name, fields):
@@ -89,13 +91,14 @@ def structures(real):
         make("Finish", pointers("partials bias s v output") + [("scale", real)] + ints("parts B J E first")),
         make("Start", pointers("s upstream v ds") + ints("iterations all B J E padding")),
         make("Step", pointers("partials s running ds") + ints("parts B J E first padding")),
-        make("Gradient", pointers("u weight logits v ds first inputGradient weightGradient logitsGradient") + [("logitsStride", big)]
+        make("Gradient", pointers("u weight logits v ds first inputGradient weightGradient weightParts logitsGradient logitsParts")
+             + [("logitsStride", big)]
              + ints("B N D J E groupSize leaky pairs all chunk rows padding")))
 
 
 class Routing:
-    """One problem on one device. The device has launch(name, grid, threads, shared, arguments), empty(*shape), pointer(array),
-    total(array, axis), real and multiprocessors."""
+    """One problem on one device. The device has launch(name, grid, threads, shared, arguments), empty(*shape), pointer(array), both also
+    for stored numbers, total(array, axis) and narrowed(array), from real to stored, real and multiprocessors."""
 
     def __init__(self, device, u, weight, bias=None, logits=None, iterations=3, leaky=False, through_all=True):
         self.device, self.u, self.weight, self.bias = device, u, weight, bias
@@ -113,9 +116,9 @@ class Routing:
         return dict(B=p.B, N=p.N, D=p.D, J=p.J, E=p.E, groupSize=p.group_size)
 
     def vote_pass(self, kind, partials, v=None, ds=None):
-        p, at = self.plan, self.device.pointer
+        p, at, stored = self.plan, self.device.pointer, self.device.stored_pointer
         arguments = self.structures.Pass(
-            u=at(self.u), weight=at(self.weight), logits=at(self.logits), v=at(v), ds=at(ds), partials=at(partials),
+            u=stored(self.u), weight=stored(self.weight), logits=stored(self.logits), v=at(v), ds=at(ds), partials=at(partials),
             logitsStride=self.logits_stride, leaky=self.leaky, rowWarps=p.row_warps, chunk=p.chunk, **self.sizes())
         self.device.launch(f"capsules_routing_{kind}_{p.layout.name}", (p.row_tiles, p.parts), p.pass_threads, p.pass_shared, arguments)
 
@@ -128,9 +131,9 @@ class Routing:
             last, uniform = t == self.passes - 1, t == 0 and self.logits is None
             self.vote_pass("uniform" if uniform else "coupled", partials, v if t > 0 else None)
             arguments = self.structures.Finish(
-                partials=at(partials), bias=at(self.bias), s=at(self.s[t]) if save else None, v=None if last else at(v),
-                output=at(output) if last else None, scale=1.0 / (p.J + self.leaky) if uniform else 1.0, parts=p.parts, B=p.B, J=p.J, E=p.E,
-                first=int(t == 0))
+                partials=at(partials), bias=self.device.stored_pointer(self.bias), s=at(self.s[t]) if save else None,
+                v=None if last else at(v), output=at(output) if last else None, scale=1.0 / (p.J + self.leaky) if uniform else 1.0,
+                parts=p.parts, B=p.B, J=p.J, E=p.E, first=int(t == 0))
             self.device.launch("capsules_routing_finish", (p.vector_blocks, 1), 256, 0, arguments)
         return output
 
@@ -153,23 +156,30 @@ class Routing:
                     parts=p.parts, B=p.B, J=p.J, E=p.E, first=int(pair == pairs - 1))
                 self.device.launch("capsules_routing_step", (p.vector_blocks, 1), 256, 0, arguments)
 
-        input_gradient = empty(*self.u.shape)
-        G, slots = self.weight.shape[0], p.chunks * p.row_parts
-        weight_gradient = empty(G, slots, p.J, p.D, p.E)
-        with_logits = self.logits is not None and self.all
-        logits_gradient = None
-        if with_logits:
-            logits_gradient = empty(*self.logits.shape) if self.logits_stride else empty(p.row_parts, p.N, p.J)
+        # What one warp sums is written as it is stored; what several sum is added up first.
+        stored, empty_stored, narrowed = self.device.stored_pointer, self.device.empty_stored, self.device.narrowed
+        input_gradient = empty_stored(*self.u.shape)
+        slots = p.chunks * p.row_parts
+        weight_gradient = empty_stored(*self.weight.shape) if slots == 1 else None
+        weight_parts = None if slots == 1 else empty(self.weight.shape[0], slots, p.J, p.D, p.E)
+        logits_gradient, logits_parts = None, None
+        if self.logits is not None and self.all:
+            if self.logits_stride or p.row_parts == 1:
+                logits_gradient = empty_stored(*self.logits.shape)
+            else:
+                logits_parts = empty(p.row_parts, p.N, p.J)
         arguments = self.structures.Gradient(
-            u=at(self.u), weight=at(self.weight), logits=at(self.logits), v=at(v), ds=at(ds),
-            first=at(ds[pairs]) if self.all or pairs == 0 else None, inputGradient=at(input_gradient), weightGradient=at(weight_gradient),
-            logitsGradient=at(logits_gradient), logitsStride=self.logits_stride, leaky=self.leaky, pairs=pairs, all=self.all,
+            u=stored(self.u), weight=stored(self.weight), logits=stored(self.logits), v=at(v), ds=at(ds),
+            first=at(ds[pairs]) if self.all or pairs == 0 else None, inputGradient=stored(input_gradient),
+            weightGradient=stored(weight_gradient), weightParts=at(weight_parts), logitsGradient=stored(logits_gradient),
+            logitsParts=at(logits_parts), logitsStride=self.logits_stride, leaky=self.leaky, pairs=pairs, all=self.all,
             chunk=p.gradient_chunk, rows=p.rows, **self.sizes())
         name = f"capsules_routing_gradient_{p.layout.name}"
         self.device.launch(name, (p.gradient_blocks, p.row_parts), p.gradient_threads, p.gradient_shared, arguments)
 
-        weight_gradient = weight_gradient.reshape(self.weight.shape) if slots == 1 else total(weight_gradient, 1)
-        bias_gradient = total(total(ds, 0), 0) if self.bias is not None else None
-        if with_logits and not self.logits_stride:
-            logits_gradient = total(logits_gradient, 0)
+        if weight_parts is not None:
+            weight_gradient = narrowed(total(weight_parts, 1))
+        if logits_parts is not None:
+            logits_gradient = narrowed(total(logits_parts, 0))
+        bias_gradient = narrowed(total(total(ds, 0), 0)) if self.bias is not None else None
         return input_gradient, weight_gradient, bias_gradient, logits_gradient

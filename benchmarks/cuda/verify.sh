@@ -46,7 +46,7 @@ step known-answers 60 "$app/Capsules.Samples" info --check --device cuda
 step library-tests 120 "$app/Capsules.Tests" "${gpu_tests[@]}"
 step sample-tests 120 "$app/Capsules.Samples.Tests" "${gpu_tests[@]}"
 if [ -f "$here/check.py" ]; then
-  step kernel-against-pytorch 180 "$python" "$here/check.py"
+  step kernel-against-pytorch 240 "$python" "$here/check.py"
 fi
 step compare 150 "$app/Capsules.Benchmarks" compare --device cuda --quick --case mnist-128 --case mnist-1024 --case mnist-4096 --case cifar-512 \
   --markdown "$results/compare.md" --json "$results/compare.json"

@@ -6,7 +6,8 @@ namespace Capsules;
 internal static class FusedDynamicRouting
 {
     /// <summary>Why the kernel cannot serve these arguments, or null when it can.</summary>
-    public static string? WhyNot(Tensor u, Tensor weight, Tensor? bias, Tensor? logits)
+    /// <remarks>That of CUDA with a <paramref name="launcher"/>, wherever the tensors are; else that of their device.</remarks>
+    public static string? WhyNot(Tensor u, Tensor weight, Tensor? bias, Tensor? logits, IKernelLauncher? launcher = null)
     {
         foreach (var (name, tensor) in Named(u, weight, bias, logits))
         {
@@ -20,9 +21,10 @@ internal static class FusedDynamicRouting
                 return $"The fused kernel needs one device for all arguments, but u is on {u.device} and {name} on {tensor.device}.";
             }
 
-            if (tensor.dtype is not (ScalarType.Float32 or ScalarType.BFloat16) && !(tensor.dtype == ScalarType.Float16 && IsCuda(tensor)))
+            var onCuda = launcher is not null || IsCuda(tensor);
+            if (tensor.dtype is not (ScalarType.Float32 or ScalarType.BFloat16) && !(tensor.dtype == ScalarType.Float16 && onCuda))
             {
-                var served = IsCuda(tensor) ? "float32, bfloat16 and float16" : "float32 and bfloat16";
+                var served = onCuda ? "float32, bfloat16 and float16" : "float32 and bfloat16";
                 return $"The fused kernel serves {served}, but {name} is {tensor.dtype}.";
             }
 
@@ -65,7 +67,9 @@ internal static class FusedDynamicRouting
             return "The fused kernel counts within one input capsule's weights in 32 bits, and these are too many.";
         }
 
-        return IsCuda(u) ? WhyNotOnCuda(u, weight) : null;
+        return launcher is not null ? CudaRoutingPlan.WhyNot(CudaRoutingCall.SizesOf(u, weight))
+            : IsCuda(u) ? WhyNotOnCuda(u, weight)
+            : null;
     }
 
     /// <summary>Routes input capsules to output capsules.</summary>
@@ -91,7 +95,7 @@ internal static class FusedDynamicRouting
         IKernelLauncher? launcher = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(iterations);
-        if (WhyNot(u, weight, bias, logits) is { } reason)
+        if (WhyNot(u, weight, bias, logits, launcher) is { } reason)
         {
             throw new ArgumentException(reason);
         }
@@ -112,7 +116,7 @@ internal static class FusedDynamicRouting
             HasBias = bias is not null,
             HasLogits = logits is not null,
             Plan = use,
-            Launcher = launcher ?? (IsCuda(u) ? CudaKernels.For(u.device_index, out _) : null),
+            Launcher = launcher ?? (IsCuda(u) ? CudaKernels.For(u.device_index, u.dtype, out _) : null),
         };
         foreach (var (name, tensor) in Named(u, weight, bias, logits))
         {
@@ -134,7 +138,7 @@ internal static class FusedDynamicRouting
     private static bool IsCuda(Tensor tensor) => tensor.device_type == DeviceType.CUDA;
 
     private static string? WhyNotOnCuda(Tensor u, Tensor weight) =>
-        CudaKernels.For(u.device_index, out var reason) is null
+        CudaKernels.For(u.device_index, u.dtype, out var reason) is null
             ? $"The CUDA kernel cannot be loaded: {reason}"
             : CudaRoutingPlan.WhyNot(CudaRoutingCall.SizesOf(u, weight));
 

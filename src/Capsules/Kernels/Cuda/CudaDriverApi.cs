@@ -1,52 +1,48 @@
-using System.Runtime.InteropServices;
-
 namespace Capsules;
 
-/// <summary>NVIDIA's driver interface, as far as launching a kernel needs it, from the driver's own library.</summary>
-/// <remarks>The driver is part of the machine, not of any package; where it is not, nothing here is called.</remarks>
+/// <summary>NVIDIA's driver interface, as far as launching a kernel needs it.</summary>
 internal sealed unsafe class CudaDriverApi
 {
-    private const int MultiprocessorCount = 16, CapabilityMajor = 75, CapabilityMinor = 76;     // CUdevice_attribute in cuda.h
-
-    private readonly delegate* unmanaged<int*, int, int, int> _deviceGetAttribute;
+    private readonly CudaDriverLibrary _library;
     private readonly delegate* unmanaged<nint*, int, int> _primaryContextRetain;
+    private readonly delegate* unmanaged<int, int> _primaryContextRelease;
     private readonly delegate* unmanaged<nint*, int> _contextGetCurrent;
     private readonly delegate* unmanaged<nint, int> _contextSetCurrent;
     private readonly delegate* unmanaged<nint*, void*, int> _moduleLoadData;
     private readonly delegate* unmanaged<nint*, nint, byte*, int> _moduleGetFunction;
     private readonly delegate* unmanaged<nint, uint, uint, uint, uint, uint, uint, uint, nint, void**, void**, int> _launchKernel;
-    private readonly delegate* unmanaged<int, byte**, int> _getErrorString;
 
-    private CudaDriverApi(nint library)
+    private CudaDriverApi(CudaDriverLibrary library)
     {
-        nint Export(string name) => NativeLibrary.GetExport(library, name);
-        _deviceGetAttribute = (delegate* unmanaged<int*, int, int, int>)Export("cuDeviceGetAttribute");
-        _primaryContextRetain = (delegate* unmanaged<nint*, int, int>)Export("cuDevicePrimaryCtxRetain");
-        _contextGetCurrent = (delegate* unmanaged<nint*, int>)Export("cuCtxGetCurrent");
-        _contextSetCurrent = (delegate* unmanaged<nint, int>)Export("cuCtxSetCurrent");
-        _moduleLoadData = (delegate* unmanaged<nint*, void*, int>)Export("cuModuleLoadData");
-        _moduleGetFunction = (delegate* unmanaged<nint*, nint, byte*, int>)Export("cuModuleGetFunction");
-        _launchKernel =
-            (delegate* unmanaged<nint, uint, uint, uint, uint, uint, uint, uint, nint, void**, void**, int>)Export("cuLaunchKernel");
-        _getErrorString = (delegate* unmanaged<int, byte**, int>)Export("cuGetErrorString");
+        _library = library;
+        _primaryContextRetain = (delegate* unmanaged<nint*, int, int>)library.Export("cuDevicePrimaryCtxRetain");
+        _primaryContextRelease = (delegate* unmanaged<int, int>)library.Export("cuDevicePrimaryCtxRelease_v2");
+        _contextGetCurrent = (delegate* unmanaged<nint*, int>)library.Export("cuCtxGetCurrent");
+        _contextSetCurrent = (delegate* unmanaged<nint, int>)library.Export("cuCtxSetCurrent");
+        _moduleLoadData = (delegate* unmanaged<nint*, void*, int>)library.Export("cuModuleLoadData");
+        _moduleGetFunction = (delegate* unmanaged<nint*, nint, byte*, int>)library.Export("cuModuleGetFunction");
+        _launchKernel = (delegate* unmanaged<nint, uint, uint, uint, uint, uint, uint, uint, nint, void**, void**, int>)
+            library.Export("cuLaunchKernel");
     }
 
     /// <summary>The driver of this machine.</summary>
     /// <exception cref="DllNotFoundException">There is none.</exception>
     /// <exception cref="EntryPointNotFoundException">It is too old.</exception>
-    public static CudaDriverApi Load() => new(NativeLibrary.Load(OperatingSystem.IsWindows() ? "nvcuda.dll" : "libcuda.so.1"));
+    public static CudaDriverApi Load() => new(CudaDriverLibrary.Load());
 
-    public int Multiprocessors(int device) => Attribute(device, MultiprocessorCount);
+    public int Multiprocessors(int device) => _library.Multiprocessors(device);
 
-    public Version Capability(int device) => new(Attribute(device, CapabilityMajor), Attribute(device, CapabilityMinor));
+    public Version Capability(int device) => _library.Capability(device);
 
-    /// <summary>The context that torch uses on a device.</summary>
+    /// <summary>The context that torch uses on a device, held until it is released as often.</summary>
     public nint PrimaryContext(int device)
     {
         nint context;
         Check(_primaryContextRetain(&context, device), "cuDevicePrimaryCtxRetain");
         return context;
     }
+
+    public void ReleasePrimaryContext(int device) => Check(_primaryContextRelease(device), "cuDevicePrimaryCtxRelease");
 
     /// <summary>Makes a context the calling thread's, and returns the one that was.</summary>
     public nint Enter(nint context)
@@ -98,24 +94,5 @@ internal sealed unsafe class CudaDriverApi
             _launchKernel(function, (uint)gridX, (uint)gridY, 1, (uint)threads, 1, 1, (uint)sharedBytes, stream, &argument, null),
             $"cuLaunchKernel of {name} ({gridX} x {gridY} blocks of {threads} threads, {sharedBytes} bytes)");
 
-    private int Attribute(int device, int attribute)
-    {
-        int value;
-        Check(_deviceGetAttribute(&value, attribute, device), "cuDeviceGetAttribute");
-        return value;
-    }
-
-    private void Check(int result, string call)
-    {
-        if (result == 0)
-        {
-            return;
-        }
-
-        byte* text = null;
-        _ = _getErrorString(result, &text);
-        var meaning = text == null ? "unknown error" : Marshal.PtrToStringUTF8((nint)text);
-        throw new InvalidOperationException(
-            $"CUDA's {call} failed with error {result}, {meaning}. An error of an earlier operation may show here.");
-    }
+    private void Check(int result, string call) => _library.Check(result, call);
 }

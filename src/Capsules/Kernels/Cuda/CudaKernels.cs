@@ -4,10 +4,10 @@ using static TorchSharp.torch;
 
 namespace Capsules;
 
-/// <summary>The kernels of routing.cu on one GPU, launched on torch's own context and current stream.</summary>
+/// <summary>The kernels of routing.cu on one GPU for one dtype, launched on torch's own context and current stream.</summary>
 internal sealed unsafe class CudaKernels : IKernelLauncher
 {
-    private static readonly ConcurrentDictionary<int, Lazy<Loaded>> Devices = new();
+    private static readonly ConcurrentDictionary<(int Device, ScalarType Dtype), RetriedLoad<CudaKernels>> Loads = new();
 
     private readonly CudaDriverApi _driver;
     private readonly int _device;
@@ -16,9 +16,9 @@ internal sealed unsafe class CudaKernels : IKernelLauncher
     private readonly delegate* unmanaged<int, nint*, int> _currentStream;
     private readonly ConcurrentDictionary<string, nint> _functions = new();
 
-    private CudaKernels(int device)
+    private CudaKernels(int device, ScalarType dtype)
     {
-        _device = device;
+        (_device, Dtype) = (device, dtype);
         _driver = CudaDriverApi.Load();
         Multiprocessors = _driver.Multiprocessors(device);
         if (_driver.Capability(device) is { Major: < 7 } capability)
@@ -35,27 +35,29 @@ internal sealed unsafe class CudaKernels : IKernelLauncher
         }
 
         _context = _driver.PrimaryContext(device);
-        var before = _driver.Enter(_context);
         try
         {
-            _module = _driver.LoadModule(CudaPtx.Text);
+            _module = Module();
         }
-        finally
+        catch
         {
-            _driver.Leave(_context, before);
+            _driver.ReleasePrimaryContext(device);
+            throw;
         }
     }
 
     /// <inheritdoc/>
+    public ScalarType Dtype { get; }
+
+    /// <inheritdoc/>
     public int Multiprocessors { get; }
 
-    /// <summary>The kernels on a GPU, loaded at the first call for it; null, with the reason, where they cannot be.</summary>
-    public static CudaKernels? For(int device, out string? reason)
-    {
-        var loaded = Devices.GetOrAdd(device, static index => new Lazy<Loaded>(() => Loaded.On(index))).Value;
-        reason = loaded.Reason;
-        return loaded.Kernels;
-    }
+    /// <summary>
+    /// The kernels on a GPU for tensors of a dtype, loaded at the first call for them; null, with the reason of the last failure, where
+    /// they cannot be. What failed for want of memory, or otherwise may pass, is tried again at a later call.
+    /// </summary>
+    public static CudaKernels? For(int device, ScalarType dtype, out string? reason) =>
+        Loads.GetOrAdd((device, dtype), static key => LoadOf(key.Device, key.Dtype)).Get(out reason);
 
     /// <inheritdoc/>
     public void Launch<TArguments>(string kernel, int gridX, int gridY, int threads, int sharedBytes, in TArguments arguments)
@@ -85,19 +87,23 @@ internal sealed unsafe class CudaKernels : IKernelLauncher
             : throw new InvalidOperationException($"libtorch does not tell its current stream on GPU {_device}.");
     }
 
-    private sealed record Loaded(CudaKernels? Kernels, string? Reason)
+    private nint Module()
     {
-        public static Loaded On(int device)
+        var before = _driver.Enter(_context);
+        try
         {
-            try
-            {
-                return new(new CudaKernels(device), null);
-            }
-            catch (Exception exception) when (exception is DllNotFoundException or EntryPointNotFoundException or BadImageFormatException
-                or InvalidOperationException or NotSupportedException or InvalidDataException)
-            {
-                return new(null, exception.Message);
-            }
+            return _driver.LoadModule(CudaPtx.Text(Dtype));
+        }
+        finally
+        {
+            _driver.Leave(_context, before);
         }
     }
+
+    private static RetriedLoad<CudaKernels> LoadOf(int device, ScalarType dtype) => new(
+        () => new CudaKernels(device, dtype),
+        static exception => exception is DllNotFoundException or EntryPointNotFoundException or BadImageFormatException
+            or InvalidOperationException or NotSupportedException or InvalidDataException,
+        static exception => exception is CudaDriverException { MayPass: true },
+        TimeProvider.System);
 }

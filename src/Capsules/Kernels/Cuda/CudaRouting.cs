@@ -8,7 +8,10 @@ public static class CudaRouting
     /// <summary>
     /// One sentence: that the CUDA kernel serves <see cref="DynamicRouting"/> on this machine's GPUs, or why torch operations do instead.
     /// </summary>
-    /// <remarks>Asking loads the kernel where there is a GPU, which takes up to a few seconds the first time, and never throws.</remarks>
+    /// <remarks>
+    /// Asking loads the kernel for float32 where there is a GPU, which takes up to a few seconds the first time, and never throws. A
+    /// failure that may pass, for want of memory for one, is tried again by later calls; the reason is that of the last one.
+    /// </remarks>
     public static string Status
     {
         get
@@ -21,7 +24,7 @@ public static class CudaRouting
             var served = new List<int>();
             for (var device = 0; device < cuda.device_count(); device++)
             {
-                if (CudaKernels.For(device, out var reason) is null)
+                if (CudaKernels.For(device, ScalarType.Float32, out var reason) is null)
                 {
                     return $"The CUDA kernel of dynamic routing is not active on GPU {device}, where torch operations serve: {reason}";
                 }

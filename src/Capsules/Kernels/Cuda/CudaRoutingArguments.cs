@@ -2,14 +2,15 @@ using System.Runtime.InteropServices;
 
 namespace Capsules;
 
-// The arguments of the kernels, field by field as in routing.cu, which explains them. Padding is spelt out: PTX declares whole sizes.
+// The arguments of the kernels, field by field as in arguments.cuh, which explains them. Padding is spelt out: PTX declares whole sizes.
+// What is void* there is of the call's own dtype.
 
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct CudaPassArguments
 {
-    public float* Input;
-    public float* Weight;
-    public float* Logits;
+    public void* Input;
+    public void* Weight;
+    public void* Logits;
     public float* V;
     public float* Ds;
     public float* Partials;
@@ -25,7 +26,7 @@ internal unsafe struct CudaPassArguments
 internal unsafe struct CudaFinishArguments
 {
     public float* Partials;
-    public float* Bias;
+    public void* Bias;
     public float* S;
     public float* V;
     public float* Output;
@@ -70,15 +71,17 @@ internal unsafe struct CudaStepArguments
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct CudaGradientArguments
 {
-    public float* Input;
-    public float* Weight;
-    public float* Logits;
+    public void* Input;
+    public void* Weight;
+    public void* Logits;
     public float* V;
     public float* Ds;
     public float* First;
-    public float* InputGradient;
-    public float* WeightGradient;
-    public float* LogitsGradient;
+    public void* InputGradient;
+    public void* WeightGradient;
+    public float* WeightParts;
+    public void* LogitsGradient;
+    public float* LogitsParts;
     public long LogitsStride;
     public CudaRoutingSizes Sizes;
     public int Leaky;

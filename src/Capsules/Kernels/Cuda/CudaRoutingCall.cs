@@ -5,7 +5,8 @@ namespace Capsules;
 /// <summary>From tensors to the launches of the CUDA kernels and back: what <see cref="FusedRoutingCall"/> is on the CPU.</summary>
 /// <remarks>
 /// Nothing here waits for the device. Launches and torch's operations follow each other on one stream, and so does the reuse of memory
-/// of tensors that are let go.
+/// of tensors that are let go. The kernels read 16-bit tensors as they are, compute in float32, and round the gradients as they write
+/// them: only where several warps sum one gradient are there float32 parts of it.
 /// </remarks>
 internal static unsafe class CudaRoutingCall
 {
@@ -28,7 +29,7 @@ internal static unsafe class CudaRoutingCall
             launcher.Launch("capsules_routing_finish", plan.VectorBlocks, 1, CudaRoutingPlan.VectorThreads, 0, new CudaFinishArguments
             {
                 Partials = Pointer(partials),
-                Bias = Pointer(problem.Bias),
+                Bias = Address(problem.Bias),
                 S = saved is null ? null : Pointer(saved) + pass * problem.Vectors,
                 V = last ? null : Pointer(v),
                 Output = last ? Pointer(output) : null,
@@ -54,11 +55,10 @@ internal static unsafe class CudaRoutingCall
     public static List<Tensor?> Backward(
         List<Tensor> inputs, Tensor saved, Tensor outputGradient, FusedRoutingOptions options, IKernelLauncher launcher)
     {
-        var dtype = inputs[0].dtype;
         var problem = new Problem(inputs, options, launcher);
         var plan = problem.Plan;
         var sizes = plan.Sizes;
-        var upstream = Prepare(outputGradient);
+        var upstream = outputGradient.detach().to(ScalarType.Float32).contiguous();
         var all = options.GradientThroughAll;
         var pairs = all ? problem.Passes - 1 : Math.Min(problem.Passes - 1, 1);
         var hasFirst = all || pairs == 0;
@@ -89,7 +89,7 @@ internal static unsafe class CudaRoutingCall
         GC.KeepAlive(upstream);
         GC.KeepAlive(v);
         GC.KeepAlive(ds);
-        return dtype == ScalarType.Float32 ? results : results.ConvertAll(result => result?.to(dtype));
+        return results;
     }
 
     /// <summary>From the last iteration to the second: the gradient of V(t-1), and from it ds(t-1).</summary>
@@ -126,26 +126,33 @@ internal static unsafe class CudaRoutingCall
         var plan = problem.Plan;
         var sizes = plan.Sizes;
         var wanted = options.RequiresGrad;
-        var input = wanted[0] ? problem.Empty(sizes.B, sizes.N, sizes.D) : null;
-        var weight = wanted[1] ? problem.Empty(sizes.Groups, plan.WeightParts, sizes.J, sizes.D, sizes.E) : null;
-        var bias = options.HasBias && wanted[2] ? ds.sum([0L, 1L]) : null;
+        var input = wanted[0] ? empty_like(problem.Input) : null;
+        var weight = wanted[1] && plan.WeightParts == 1 ? empty_like(problem.Weight) : null;
+        var weightParts = wanted[1] && weight is null
+            ? problem.Empty(sizes.Groups, plan.WeightParts, sizes.J, sizes.D, sizes.E)
+            : null;
+        var bias = options.HasBias && wanted[2] ? problem.Rounded(ds.sum([0L, 1L])) : null;
         var logitsWanted = options.HasLogits && wanted[^1];
-        var logits = !logitsWanted || problem.Logits is null ? null
-            : problem.LogitsStride > 0 ? problem.Empty(sizes.B, sizes.N, sizes.J)
-            : problem.Empty(plan.RowParts, sizes.N, sizes.J);
-        if (input is not null || weight is not null || logits is not null)
+        var isLogitsWhole = problem.LogitsStride > 0 || plan.RowParts == 1;
+        var logits = logitsWanted && problem.Logits is not null && isLogitsWhole ? empty_like(problem.Logits) : null;
+        var logitsParts = logitsWanted && problem.Logits is not null && !isLogitsWhole
+            ? problem.Empty(plan.RowParts, sizes.N, sizes.J)
+            : null;
+        if (wanted[0] || wanted[1] || (logitsWanted && problem.Logits is not null))
         {
             var arguments = new CudaGradientArguments
             {
-                Input = Pointer(problem.Input),
-                Weight = Pointer(problem.Weight),
-                Logits = Pointer(problem.Logits),
+                Input = Address(problem.Input),
+                Weight = Address(problem.Weight),
+                Logits = Address(problem.Logits),
                 V = Pointer(v),
                 Ds = Pointer(ds),
                 First = hasFirst ? Pointer(ds) + pairs * problem.Vectors : null,
-                InputGradient = Pointer(input),
-                WeightGradient = Pointer(weight),
-                LogitsGradient = Pointer(logits),
+                InputGradient = Address(input),
+                WeightGradient = Address(weight),
+                WeightParts = Pointer(weightParts),
+                LogitsGradient = Address(logits),
+                LogitsParts = Pointer(logitsParts),
                 LogitsStride = problem.LogitsStride,
                 Sizes = sizes,
                 Leaky = options.Leaky ? 1 : 0,
@@ -158,14 +165,12 @@ internal static unsafe class CudaRoutingCall
             problem.Launcher.Launch(kernel, plan.GradientBlocks, plan.RowParts, plan.GradientThreads, plan.GradientShared, arguments);
         }
 
-        GC.KeepAlive(weight);
-        GC.KeepAlive(logits);
-        weight = weight is null ? null
-            : plan.WeightParts == 1 ? weight.reshape(sizes.Groups, sizes.J, sizes.D, sizes.E)
-            : weight.sum([1L]);
-        logits = logits is null ? logitsWanted ? zeros_like(problem.UnusedLogits!) : null
-            : problem.LogitsStride > 0 ? logits
-            : logits.sum([0L]);
+        GC.KeepAlive(weightParts);
+        GC.KeepAlive(logitsParts);
+        weight = weightParts is null ? weight : problem.Rounded(weightParts.sum([1L]));
+        logits = logitsParts is not null ? problem.Rounded(logitsParts.sum([0L]))
+            : logitsWanted && problem.Logits is null ? zeros_like(problem.UnusedLogits!)
+            : logits;
         var results = new List<Tensor?> { input, weight };
         if (options.HasBias)
         {
@@ -180,11 +185,11 @@ internal static unsafe class CudaRoutingCall
         return results;
     }
 
-    private static Tensor Prepare(Tensor tensor) => tensor.detach().to(ScalarType.Float32).contiguous();
-
     private static float* Pointer(Tensor? tensor) => tensor is null ? null : TensorMemory.Floats(tensor);
 
-    /// <summary>One call's tensors, as the kernels read them: float32, row-major.</summary>
+    private static void* Address(Tensor? tensor) => tensor is null ? null : TensorMemory.Address(tensor);
+
+    /// <summary>One call's tensors, as the kernels read them: of the launcher's dtype, row-major.</summary>
     private sealed class Problem
     {
         private readonly FusedRoutingOptions _options;
@@ -192,9 +197,10 @@ internal static unsafe class CudaRoutingCall
         public Problem(List<Tensor> inputs, FusedRoutingOptions options, IKernelLauncher launcher)
         {
             (_options, Launcher) = (options, launcher);
-            (Input, Weight) = (Prepare(inputs[0]), Prepare(inputs[1]));
-            Bias = options.HasBias ? Prepare(inputs[2]) : null;
-            var logits = options.HasLogits ? Prepare(inputs[^1]) : null;
+            var prepared = inputs.ConvertAll(Prepare);
+            (Input, Weight) = (prepared[0], prepared[1]);
+            Bias = options.HasBias ? prepared[2] : null;
+            var logits = options.HasLogits ? prepared[^1] : null;
             Logits = options.Iterations > 0 ? logits : null;
             UnusedLogits = options.Iterations > 0 ? null : logits;
             Plan = new CudaRoutingPlan(SizesOf(Input, Weight), launcher.Multiprocessors);
@@ -227,13 +233,16 @@ internal static unsafe class CudaRoutingCall
 
         public Tensor Empty(params long[] shape) => empty(shape, dtype: ScalarType.Float32, device: Input.device);
 
+        /// <summary>A gradient that was summed in float32, in the dtype of what it is the gradient of.</summary>
+        public Tensor Rounded(Tensor gradient) => gradient.to(Launcher.Dtype);
+
         public void Pass(string kind, Tensor partials, float* v, float* ds)
         {
             var arguments = new CudaPassArguments
             {
-                Input = Pointer(Input),
-                Weight = Pointer(Weight),
-                Logits = Pointer(Logits),
+                Input = Address(Input),
+                Weight = Address(Weight),
+                Logits = Address(Logits),
                 V = v,
                 Ds = ds,
                 Partials = Pointer(partials),
@@ -246,6 +255,10 @@ internal static unsafe class CudaRoutingCall
             var kernel = $"capsules_routing_{kind}_{Plan.Layout.Name}";
             Launcher.Launch(kernel, Plan.RowTiles, Plan.Parts, Plan.PassThreads, Plan.PassShared, arguments);
         }
+
+        private Tensor Prepare(Tensor tensor) => tensor.dtype == Launcher.Dtype
+            ? tensor.detach().contiguous()
+            : throw new ArgumentException($"The kernels that were loaded are for {Launcher.Dtype}, but a tensor is {tensor.dtype}.");
 
         public void KeepAlive()
         {

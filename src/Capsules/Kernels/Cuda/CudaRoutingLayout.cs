@@ -23,7 +23,7 @@ internal sealed record CudaRoutingLayout(string Name, int Capsules, int Entries,
     public static CudaRoutingLayout? For(long outCapsules, long outDim) =>
         All.FirstOrDefault(layout => outCapsules <= layout.Capsules && outDim <= layout.Entries);
 
-    /// <summary>Floats of one input capsule's weights in shared memory: see capsuleStride in routing.cu.</summary>
+    /// <summary>Floats of one input capsule's weights in shared memory: see capsuleStride in memory.cuh.</summary>
     public long WeightFloats(long outCapsules, long inDim) =>
         outCapsules * (inDim * Entries % 32 == 0 ? inDim * Entries + 16 : inDim * Entries);
 }

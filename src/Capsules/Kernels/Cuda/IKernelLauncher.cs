@@ -1,8 +1,13 @@
+using static TorchSharp.torch;
+
 namespace Capsules;
 
-/// <summary>Something that runs the kernels of routing.cu on the memory of tensors.</summary>
+/// <summary>Something that runs the kernels of routing.cu, compiled for tensors of one dtype, on their memory.</summary>
 internal interface IKernelLauncher
 {
+    /// <summary>The dtype of u, weight, bias, logits and their gradients.</summary>
+    ScalarType Dtype { get; }
+
     /// <summary>Multiprocessors of the device, among which the work is divided.</summary>
     int Multiprocessors { get; }
 

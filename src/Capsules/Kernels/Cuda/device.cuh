@@ -1,4 +1,4 @@
-// What routing.cu needs of a compiler: nvcc's own declarations, clang's intrinsics where there is no CUDA toolkit, or the emulation of a
+// What the kernels need of a compiler: nvcc's own declarations, clang's intrinsics where there is no CUDA toolkit, or the emulation of a
 // block by plain C++ (EMULATED), which brings the same names.
 #pragma once
 
@@ -94,6 +94,21 @@ static __device__ __forceinline__ real root(real x)
 {
     real result;
     asm("sqrt.rn.f32 %0, %1;" : "=f"(result) : "f"(x));
+    return result;
+}
+
+// IEEE's 16 bits. To the nearest, ties to even; what is too large becomes infinity, and NaN stays NaN.
+static __device__ __forceinline__ real fromHalf(unsigned short x)
+{
+    real result;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(result) : "h"(x));
+    return result;
+}
+
+static __device__ __forceinline__ unsigned short toHalf(real x)
+{
+    unsigned short result;
+    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(result) : "f"(x));
     return result;
 }
 

@@ -12,6 +12,9 @@ internal static unsafe class TensorMemory
     /// <summary>The first element of a contiguous float32 CPU tensor. The caller keeps the tensor alive while it uses the pointer.</summary>
     public static float* Floats(torch.Tensor tensor) => (float*)THSTensor_data(tensor.Handle);
 
+    /// <summary>The same for a tensor of any dtype.</summary>
+    public static void* Address(torch.Tensor tensor) => (void*)THSTensor_data(tensor.Handle);
+
     /// <summary>
     /// Hands out the memory of a contiguous CPU tensor piece by piece, to read or to write; the action gets each piece and where it begins.
     /// </summary>

@@ -7,6 +7,13 @@ internal static class CudaSources
 
     public static string Kernel { get; } = Path.Combine(Root, "src", "Capsules", "Kernels", "Cuda");
 
+    /// <summary>The device's source files in the order in which build.sh hashes them: that of their names' bytes.</summary>
+    public static IReadOnlyList<string> KernelFiles { get; } =
+    [
+        .. Directory.EnumerateFiles(Kernel, "*.cu").Order(StringComparer.Ordinal),
+        .. Directory.EnumerateFiles(Kernel, "*.cuh").Order(StringComparer.Ordinal),
+    ];
+
     public static string Emulation { get; } = Path.Combine(Root, "benchmarks", "cuda");
 
     private static string FindRoot()

@@ -1,10 +1,11 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Text;
+using static TorchSharp.torch;
 
 namespace Capsules.Tests.Kernels;
 
-/// <summary>routing.cu compiled as plain C++ in float32, with the processor's memory as the device's.</summary>
+/// <summary>routing.cu compiled as plain C++ that computes in float32, with the processor's memory as the device's.</summary>
 internal sealed unsafe class EmulatedGpu : IKernelLauncher
 {
     private static readonly string[] Compilers = ["g++", "clang++", "clang++-14"];
@@ -12,11 +13,13 @@ internal sealed unsafe class EmulatedGpu : IKernelLauncher
     // int capsules_emulate(name, gridX, gridY, threads, sharedBytes, arguments, order, message) in benchmarks/cuda/emulation.cpp
     private readonly delegate* unmanaged<byte*, int, int, int, int, void*, int, byte*, int> _emulate;
 
-    private EmulatedGpu(nint function, int multiprocessors)
+    private EmulatedGpu(nint function, ScalarType dtype, int multiprocessors)
     {
         _emulate = (delegate* unmanaged<byte*, int, int, int, int, void*, int, byte*, int>)function;
-        Multiprocessors = multiprocessors;
+        (Dtype, Multiprocessors) = (dtype, multiprocessors);
     }
+
+    public ScalarType Dtype { get; }
 
     public int Multiprocessors { get; }
 
@@ -24,10 +27,10 @@ internal sealed unsafe class EmulatedGpu : IKernelLauncher
     public int Launches { get; private set; }
 
     /// <summary>The same GPU with another number of multiprocessors, which divides the work otherwise.</summary>
-    public EmulatedGpu With(int multiprocessors) => new((nint)_emulate, multiprocessors);
+    public EmulatedGpu With(int multiprocessors) => new((nint)_emulate, Dtype, multiprocessors);
 
     /// <summary>Compiles it into a folder; null where there is no C++ compiler.</summary>
-    public static EmulatedGpu? Build(string folder)
+    public static EmulatedGpu? Build(string folder, ScalarType dtype)
     {
         var compiler = Compiler();
         if (compiler is null)
@@ -35,11 +38,11 @@ internal sealed unsafe class EmulatedGpu : IKernelLauncher
             return null;
         }
 
-        var library = Path.Combine(folder, "emulation.so");
+        var library = Path.Combine(folder, $"emulation-{dtype}.so");
         Run(
-            compiler, "-std=c++17", "-O1", "-shared", "-fPIC", "-DEMULATED_REAL=float",
+            compiler, "-std=c++17", "-O1", "-shared", "-fPIC", "-DEMULATED_REAL=float", $"-DSTORED_{dtype.ToString().ToUpperInvariant()}",
             "-I", CudaSources.Emulation, "-I", CudaSources.Kernel, Path.Combine(CudaSources.Emulation, "emulation.cpp"), "-o", library);
-        return new(NativeLibrary.GetExport(NativeLibrary.Load(library), "capsules_emulate"), multiprocessors: 4);
+        return new(NativeLibrary.GetExport(NativeLibrary.Load(library), "capsules_emulate"), dtype, multiprocessors: 4);
     }
 
     public void Launch<TArguments>(string kernel, int gridX, int gridY, int threads, int sharedBytes, in TArguments arguments)
