@@ -18,7 +18,7 @@ internal static class InfoCommand
             Description = "Compute small things whose results are known, on --device: whether this libtorch does what it is asked for.",
         };
         var command = new Command("info", "Show versions, back end, devices, data and a network's parameters.") { model, device, check };
-        command.Refusing(device, unless: check);
+        command.Refusing(model, with: check).Refusing(device, unless: check);
         command.SetAction(result => result.GetValue(check)
             ? Check(AnsiConsole.Console, result.GetValue(device)!)
             : Run(AnsiConsole.Console, NetworkCatalog.Get(result.GetValue(model)!)));

@@ -55,6 +55,7 @@ internal static class SeedRuns
         IAnsiConsole console, string path, RunEnd end, MachineSettings machine, CancellationToken cancellation, int? seeds = null)
     {
         var place = Session.Open(machine.Device, machine.Threads);
+        machine.Check(place);
         var folder = RunFolder.At(path);
         var plan = SeedPlan.Read(folder.FullPath);
         plan = plan with { Options = end.Of(plan.Options), Seeds = seeds ?? plan.Seeds };

@@ -29,6 +29,7 @@ internal static class TrainingRun
     public static async Task<(TrainingOptions Options, ImageDataset Dataset)> PrepareAsync(
         IAnsiConsole console, TrainingOptions options, torch.Device device, MachineSettings machine, string precision, CancellationToken cancellation)
     {
+        machine.Check(device);
         options = options.Resolve() with { Precision = PrecisionChoice.Resolve(precision, device, console) };
         var dataset = await OpenAsync(console, options.Dataset, machine.Data, options.DatasetOptions, cancellation);
         try
@@ -49,6 +50,7 @@ internal static class TrainingRun
         IAnsiConsole console, RunFolder folder, RunEnd end, MachineSettings machine, CancellationToken cancellation = default)
     {
         var place = Session.Open(machine.Device, machine.Threads);
+        machine.Check(place);
         var (facts, state) = folder.Describe();
         if (end.Epochs < state.History.Count)
         {
@@ -89,21 +91,6 @@ internal static class TrainingRun
         IAnsiConsole console, ImageDataset dataset, torch.Device device, RunFolder folder, MachineSettings machine, Func<TrainingDisplay, Trainer> make,
         CancellationToken cancellation, string? resumable = null)
     {
-        if (machine.Profile && device.type != DeviceType.CPU)
-        {
-            throw new UserException("--profile measures on the CPU alone, where an operation has ended when its call returns. Leave it out, or give --device cpu.");
-        }
-
-        if (machine.Profile && machine.Replicas > 1)
-        {
-            throw new UserException("--profile measures one network, and --replicas makes several. Leave one of the two out.");
-        }
-
-        if (machine.DetectAnomaly && Replicas.Devices(machine.Replicas, device).Count > 1)
-        {
-            throw new UserException("--detect-anomaly watches one network, and --replicas makes several. Leave one of the two out.");
-        }
-
         using var hold = folder.Hold();
         var display = new TrainingDisplay(console, folder.Log);
         using var trainer = make(display);

@@ -5,10 +5,7 @@ namespace Capsules.Samples;
 /// <summary>What NVIDIA's driver tells of its GPUs, asked without torch: torch binds none of it.</summary>
 internal static unsafe class CudaDriver
 {
-    // CUdevice_attribute in cuda.h.
-    private const int Multiprocessors = 16, CapabilityMajor = 75, CapabilityMinor = 76;
-
-    private static readonly nint Library = Load();
+    private static readonly CudaDriverLibrary? Library = Load();
 
     /// <summary>The newest CUDA version that the driver serves; null where there is no driver, or no GPU that it can use.</summary>
     public static Version? Version { get; } = ReadVersion();
@@ -27,10 +24,19 @@ internal static unsafe class CudaDriver
             : throw new InvalidOperationException("The CUDA driver does not tell how much memory is free: CUDA is not in use on this thread.");
     }
 
-    private static nint Load() =>
-        NativeLibrary.TryLoad(OperatingSystem.IsWindows() ? "nvcuda.dll" : "libcuda.so.1", out var library) ? library : 0;
+    private static CudaDriverLibrary? Load()
+    {
+        try
+        {
+            return CudaDriverLibrary.Load();
+        }
+        catch (Exception exception) when (exception is DllNotFoundException or EntryPointNotFoundException or BadImageFormatException)
+        {
+            return null;
+        }
+    }
 
-    private static void* Find(string name) => Library != 0 && NativeLibrary.TryGetExport(Library, name, out var address) ? (void*)address : null;
+    private static void* Find(string name) => Library is null ? null : (void*)Library.Find(name);
 
     private static Version? ReadVersion()
     {
@@ -45,10 +51,9 @@ internal static unsafe class CudaDriver
         var count = (delegate* unmanaged[Cdecl]<int*, int>)Find("cuDeviceGetCount");
         var name = (delegate* unmanaged[Cdecl]<byte*, int, int, int>)Find("cuDeviceGetName");
         var memory = (delegate* unmanaged[Cdecl]<nuint*, int, int>)Find("cuDeviceTotalMem_v2");
-        var attribute = (delegate* unmanaged[Cdecl]<int*, int, int, int>)Find("cuDeviceGetAttribute");
         int found;
         List<Gpu> devices = [];
-        if (Version is null || count == null || name == null || memory == null || attribute == null || count(&found) != 0)
+        if (Version is null || count == null || name == null || memory == null || count(&found) != 0)
         {
             return devices;
         }
@@ -57,11 +62,10 @@ internal static unsafe class CudaDriver
         for (var device = 0; device < found; device++)      // a device's handle is its number
         {
             nuint bytes = 0;
-            int major = 0, minor = 0, processors = 0;
             text[0] = 0;
-            _ = name(text, 256, device) | memory(&bytes, device) | attribute(&major, CapabilityMajor, device)
-                | attribute(&minor, CapabilityMinor, device) | attribute(&processors, Multiprocessors, device);
-            devices.Add(new Gpu(Marshal.PtrToStringUTF8((nint)text) ?? "", (long)bytes, new Version(major, minor), processors));
+            _ = name(text, 256, device) | memory(&bytes, device);
+            var (capability, processors) = (Library!.Capability(device), Library.Multiprocessors(device));
+            devices.Add(new Gpu(Marshal.PtrToStringUTF8((nint)text) ?? "", (long)bytes, capability, processors));
         }
 
         return devices;

@@ -28,6 +28,7 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("train --weight-decay -1", "--weight-decay must be at least 0, but is -1.")]
     [InlineData("train --augmentation flip", "--augmentation must be shift, efficient, light or none, but is flip.")]
     [InlineData("info --device cpu", "--device means nothing without --check. Leave it out, or give --check too.")]
+    [InlineData("info --check --model cnn", "--model means nothing with --check. Leave it out.")]
     [InlineData("info --model lenet", "There is no model 'lenet'. Known: ")]
     [InlineData("train --precision half", "--precision must be float32, bfloat16, tf32 or auto, but is half.")]
     [InlineData("train --device cpu --dataset builtin --precision tf32", "--precision tf32 is of NVIDIA GPUs, and this run computes on the CPU.")]
@@ -103,11 +104,12 @@ public sealed class CommandLineTests : IDisposable
     [Theory]
     [InlineData("--profile", "--profile measures one network, and --replicas makes several. Leave one of the two out.")]
     [InlineData("--detect-anomaly", "--detect-anomaly watches one network, and --replicas makes several. Leave one of the two out.")]
-    public async Task Train_ReplicasWithWhatIsOfOneNetwork_IsRefused(string option, string message)
+    public async Task Train_ReplicasWithWhatIsOfOneNetwork_IsRefusedAndMakesNoRun(string option, string message)
     {
         var (code, _, error) = await Run(
             "train", "--device", "cpu", "--dataset", "builtin", "--model", "cnn", "--replicas", "2", option, "--output", _folder.PathOf("runs"));
         (code, error.Trim()).Should().Be((1, message));
+        Directory.Exists(_folder.PathOf("runs")).Should().BeFalse("no run was begun");
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using TorchSharp;
 
 namespace Capsules.Samples;
 
@@ -17,6 +18,28 @@ internal sealed record MachineSettings(string Device = "auto", int Threads = 0, 
 
     /// <summary>Whether a run that diverges is to name the layer.</summary>
     public bool DetectAnomaly { get; init; }
+
+    /// <summary>Refuses what does not go together, before there is a run folder.</summary>
+    /// <exception cref="UserException">Something does not.</exception>
+    public void Check(torch.Device device)
+    {
+        if (Profile && device.type != DeviceType.CPU)
+        {
+            throw new UserException(
+                "--profile measures on the CPU alone, where an operation has ended when its call returns. Leave it out, or give --device cpu.");
+        }
+
+        var isSeveral = Samples.Replicas.Devices(Replicas, device).Count > 1;
+        if (Profile && isSeveral)
+        {
+            throw new UserException("--profile measures one network, and --replicas makes several. Leave one of the two out.");
+        }
+
+        if (DetectAnomaly && isSeveral)
+        {
+            throw new UserException("--detect-anomaly watches one network, and --replicas makes several. Leave one of the two out.");
+        }
+    }
 }
 
 /// <summary>Options of <c>train</c> on the machine, which a resumed run takes too.</summary>
