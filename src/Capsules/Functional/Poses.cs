@@ -12,11 +12,10 @@ public static partial class Functional
     public static (Tensor Poses, Tensor Activations) vector_to_pose(Tensor capsules)
     {
         CheckDim(nameof(vector_to_pose), capsules, nameof(capsules), -1);
-        ShapeGuard.Floating(nameof(vector_to_pose), capsules, nameof(capsules));
         using var scope = NewDisposeScope();
         var v = Wide(capsules);
         var norm = Norm(v, -1, keepdim: true);
-        var poses = v / where(norm.eq(zeros_like(norm)), ones_like(norm), norm);
+        var poses = v / (norm + norm.eq(zeros_like(norm)).to_type(norm.dtype));      // 1 where it is 0; torch.where has no META kernel
         var activations = norm.squeeze(-1);
         return (poses.to_type(capsules.dtype).MoveToOuterDisposeScope(), activations.to_type(capsules.dtype).MoveToOuterDisposeScope());
     }

@@ -101,7 +101,7 @@ internal sealed record WrongArgument(string What, object? Value)
         }
         catch (TargetInvocationException failure)
         {
-            failure.InnerException.Should().NotBeAssignableTo<ExternalException>();
+            failure.InnerException.Should().NotBeAssignableTo<ExternalException>($"a native exception says nothing of the argument: {failure.InnerException!.Message}");
             return failure.InnerException;
         }
     }
