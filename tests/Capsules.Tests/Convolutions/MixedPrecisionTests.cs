@@ -37,6 +37,29 @@ public class MixedPrecisionTests
         }
     }
 
+    // The weight's gradient adds up over two pieces of images, in float32, and is rounded once; also where it is the only one.
+    [Theory]
+    [InlineData(true, true)]
+    [InlineData(false, true)]
+    public void Conv2d_BFloat16TensorsInSeveralPiecesOfImages_WinogradRoundsOnce(bool input, bool weight)
+    {
+        using var scope = NewDisposeScope();
+        var (x, w) = (randn(22, 18, 44, 44).to(bfloat16).requires_grad_(input), randn(64, 18, 3, 3).mul(0.1).to(bfloat16).detach().requires_grad_(weight));
+        Tensor[] wanted = [.. new[] { x, w }.Where(tensor => tensor.requires_grad)];
+        var y = F.conv2d(x, w, kernel: ConvolutionKernel.Winograd, computeDtype: bfloat16);
+        var upstream = randn(y.shape).to(bfloat16);
+        var gradients = autograd.grad([y], wanted, [upstream]);
+        var wide = wanted.Select(tensor => tensor.detach().to(float64).requires_grad_()).ToArray();
+        var exact = nn.functional.conv2d(input ? wide[0] : x.to(float64), weight ? wide[^1] : w.to(float64));
+        var references = autograd.grad([exact], wide, [upstream.to(float64)]);
+        foreach (var (actual, expected) in gradients.Zip(references))
+        {
+            actual.dtype.Should().Be(bfloat16);
+            var difference = (actual.to(float64) - expected).abs().sub(expected.abs() / 256);
+            difference.max().item<double>().Should().BeLessThan(1e-4 * expected.abs().max().item<double>());
+        }
+    }
+
     // Operands and upstream gradient in bfloat16, all sums exact, each result rounded once.
     [Theory]
     [InlineData(ConvolutionKernel.Winograd, false)]
