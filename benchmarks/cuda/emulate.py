@@ -61,7 +61,7 @@ class Stored:
 
     def half_places(self, array):
         """Half of the last place of each number: how far the nearest number is away at most."""
-        exponents = np.maximum(np.frexp(np.abs(array))[1] - 1, self.smallest)
+        exponents = np.where(array == 0, self.smallest, np.maximum(np.frexp(np.abs(array))[1] - 1, self.smallest))
         return np.ldexp(0.5, exponents - self.mantissa)
 
 
