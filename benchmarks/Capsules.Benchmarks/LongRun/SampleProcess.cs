@@ -48,10 +48,14 @@ internal static class SampleProcess
 
         await process.WaitForExitAsync(cancellation);
         _ = await output;
-        return process.ExitCode == 0 || isStopped && process.ExitCode != 1
+        return process.ExitCode == 0 || isStopped && IsEndBy(stop, process.ExitCode)
             ? new SampleOutcome(process.ExitCode == 0, clock.Elapsed, resident)
             : throw new InvalidOperationException($"'{string.Join(' ', arguments)}' ended with {process.ExitCode}: {(await error).Trim()}");
     }
+
+    // Asked to end, it has stopped itself, or had no answer to the signal yet. Any other end, a crash while it saves for one, is its own.
+    private static bool IsEndBy(StopSignal stop, int code) => OperatingSystem.IsWindows()
+        || (stop == StopSignal.Kill ? code == 128 + 9 : code is TrainingRun.Interrupted or 128 + 15);
 
     private static async Task SendAsync(Process process, StopSignal stop, CancellationToken cancellation)
     {
