@@ -28,7 +28,15 @@ internal static class SampleProcess
             while (!process.HasExited)
             {
                 process.Refresh();
-                resident.Add((clock.Elapsed, process.WorkingSet64));
+                try
+                {
+                    resident.Add((clock.Elapsed, process.WorkingSet64));
+                }
+                catch (InvalidOperationException)
+                {
+                    break;      // it ended between the two looks
+                }
+
                 var left = stopAfter - clock.Elapsed;
                 if (!isStopped && left <= TimeSpan.Zero)
                 {

@@ -69,7 +69,7 @@ internal sealed unsafe class WinogradConvolution : IDisposable
     public Tensor Forward(Tensor input, Tensor weight)
     {
         using var scope = NewDisposeScope();
-        var images = ImagesAtATime();
+        var images = ImagesAtATime(wholeFilters: 1);
         var channels = ChannelsAtATime(images, ForwardFloats);
         var memory = new Memory(this, images, channels);
         var output = LargeBlocks.Empty([_batch, _outChannels, _rows.OutSize, _columns.OutSize], ScalarType.Float32);
@@ -102,7 +102,7 @@ internal sealed unsafe class WinogradConvolution : IDisposable
     public (Tensor? Input, Tensor? Weight) Backward(Tensor input, Tensor weight, Tensor upstream, bool wantsInput, bool wantsWeight)
     {
         using var scope = NewDisposeScope();
-        var images = ImagesAtATime();
+        var images = ImagesAtATime(wholeFilters: 2);
         var channels = ChannelsAtATime(images, BackwardFloats);
         var memory = new Memory(this, images, channels);
         var inputGradient = wantsInput ? LargeBlocks.Empty(input.shape, input.dtype) : null;
@@ -157,7 +157,12 @@ internal sealed unsafe class WinogradConvolution : IDisposable
         _columns.Dispose();
     }
 
-    private int ImagesAtATime() => Even(_batch, ProductFloats / ((long)Products * Tiles * _outChannels));
+    // All of them, unless M is then larger than one of its pieces together with what pieces of images keep whole: U, and backward its gradient.
+    private int ImagesAtATime(int wholeFilters)
+    {
+        var (image, filter) = ((long)Products * Tiles * _outChannels, (long)Products * Phases * _channels * _outChannels);
+        return _batch * image <= ProductFloats + wholeFilters * filter ? _batch : Even(_batch, ProductFloats / image);
+    }
 
     // Channels in a piece: whole groups of lanes, unless there are fewer.
     private int ChannelsAtATime(int images, long most)

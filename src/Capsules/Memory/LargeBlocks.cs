@@ -6,7 +6,7 @@ namespace Capsules;
 
 /// <summary>The memory of large results on the CPU, which the next result of that size takes over where the program asked to keep it.</summary>
 /// <remarks>
-/// A step takes the same blocks of up to 41 MB as the step before. In a heap that holds small things too, one of these that stays
+/// A step takes the same blocks of tens of megabytes as the step before. In a heap that holds small things too, one of these that stays
 /// in the place of a large block makes the heap longer by that block, at any time of a run. Blocks here are whole, and none is cut.
 /// </remarks>
 internal static unsafe class LargeBlocks
