@@ -15,6 +15,7 @@ public sealed class SampleNetworkTests
     [InlineData("efficient", Preset.Paper, 36, 1)]
     [InlineData("efficient", Preset.Paper, 48, 2)]
     [InlineData("cnn", Preset.Paper, 11, 2)]
+    [InlineData("cnn-pooled", Preset.Paper, 11, 2)]
     public void Network_OnRandomImages_Agrees(string model, Preset preset, int size, int channels)
     {
         using var scope = NewDisposeScope();

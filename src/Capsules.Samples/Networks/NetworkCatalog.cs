@@ -50,7 +50,7 @@ internal static class NetworkCatalog
 {
     public const string Default = CapsNetName;
 
-    private const string CapsNetName = "capsnet", EfficientName = "efficient", MatrixName = "matrix", InvertedName = "inverted", BaselineName = "cnn";
+    private const string CapsNetName = "capsnet", EfficientName = "efficient", MatrixName = "matrix", InvertedName = "inverted", BaselineName = "cnn", PooledName = "cnn-pooled";
 
     public static IReadOnlyList<NetworkKind> All { get; } =
     [
@@ -96,6 +96,11 @@ internal static class NetworkCatalog
             WithoutOptions: ["--preset", "--routing-iterations", "--reconstruction-weight", "--precision"],
             new PublishedSizes("35.4M", ""),
             (_, image, classes) => new ConvolutionalBaseline(image, classes)),
+        new(PooledName, "Convolutional baseline with max-pooling", "the same with max-pooling, for images larger than MNIST's",
+            new TrainingOptions { Model = PooledName, ReconstructionWeight = 0 },
+            WithoutOptions: ["--preset", "--routing-iterations", "--reconstruction-weight", "--precision"],
+            new PublishedSizes("", ""),
+            (_, image, classes) => new ConvolutionalBaseline(image, classes, pooling: true)),
     ];
 
     /// <summary>Finds a network by its name.</summary>

@@ -14,10 +14,28 @@ public class ConvolutionalBaselineTests
     }
 
     [Fact]
-    public void ConvolutionalBaseline_Forward_IsThatOfItsLayersOneByOne()
+    public void ConvolutionalBaseline_PooledTwice_HasHalfTheParametersOfTheCapsuleNetworkOnFortyPixels()
+    {
+        var image = new ImageShape(1, 40, 40);
+        using var network = new ConvolutionalBaseline(image, classes: 10, pooling: true);
+        using var capsules = new CapsNet(image, classes: 10);
+        network.parameters().Sum(p => p.numel()).Should().Be(6_656 + 1_638_656 + 819_328 + (10 * 10 * 128 + 1) * 328 + 63_168 + 1_930).And.Be(6_728_466);
+        capsules.parameters().Sum(p => p.numel()).Should().Be(
+            20_992 + 5_308_672 + 12 * 12 * 32 * 10 * 8 * 16 + 82_432 + 525_312 + 1025 * 1600).And.Be(13_475_648);
+    }
+
+    [Fact]
+    public void ConvolutionalBaseline_PooledToNothing_SaysWhatSizeItNeeds() =>
+        ((Action)(() => new ConvolutionalBaseline(new ImageShape(1, 9, 3), classes: 3, pooling: true).Dispose())).Should().Throw<UserException>()
+            .WithMessage("The pooled baseline's layers need images of at least 4 x 4 pixels, but these are 9 x 3. Enlarge the images.");
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void ConvolutionalBaseline_Forward_IsThatOfItsLayersOneByOne(bool pooling)
     {
         using var scope = NewDisposeScope();
-        using var network = new ConvolutionalBaseline(new ImageShape(2, 9, 8), classes: 3);
+        using var network = new ConvolutionalBaseline(new ImageShape(2, 9, 8), classes: 3, pooling);
         network.eval();
         var images = rand(5, 2, 9, 8);
         var x = images;

@@ -39,7 +39,7 @@ public sealed class PairTrainingTests : IDisposable
     [InlineData("inverted")]
     public void Options_ModelOfOneClassPerImage_RefusesPairs(string model) =>
         ((Action)(() => (Options with { Model = model }).Check(_pairs))).Should().Throw<UserException>()
-            .WithMessage($"--model {model} learns one class per image, and those of * show several. Give one of capsnet, efficient, cnn.");
+            .WithMessage($"--model {model} learns one class per image, and those of * show several. Give one of capsnet, efficient, cnn, cnn-pooled.");
 
     // Partners and shifts are drawn by epoch and seed: what an interrupted run sees later is what it would have seen.
     [Fact]
