@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using TorchSharp;
-using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace Capsules.Samples;
@@ -14,8 +13,7 @@ internal sealed class Trainer : IDisposable
     private readonly RunFolder _folder;
     private readonly TrainingDisplay _display;
     private readonly TrainingState _state;
-    private readonly OptimizerHelper _optimizer;
-    private readonly ReconstructionLoss _reconstructionLoss;
+    private readonly TrainingStep _step;
     private readonly DatasetFacts _facts;
     private Replicas _replicas;
     private readonly long[] _heldOut, _training;
@@ -26,9 +24,8 @@ internal sealed class Trainer : IDisposable
     {
         (_options, _dataset, _device, _folder, _display, _state, Network) = (options, dataset, device, folder, display, state, network);
         options.Precision.Apply(device);
-        _optimizer = options.Optimizer.Make(network.parameters(), options);
+        _step = new TrainingStep(options, network, how => Diverged($"in step {state.StepInEpoch + 1} {how}"));
         _replicas = MakeReplicas(1);
-        _reconstructionLoss = new ReconstructionLoss(options.ReconstructionWeight);
         _facts = DatasetFacts.Of(dataset);
         (_heldOut, _training) = Batches.HoldOut(dataset.Train.Count, options.Validation, options.Seed);
         _trainingSplit = dataset.Train.DrawnFrom(_training);
@@ -43,7 +40,7 @@ internal sealed class Trainer : IDisposable
     public StageClock? Clock { get; set; }
 
     /// <summary>Names the layer where numbers stop being numbers; null (the default) for a run that only notices that they did.</summary>
-    public AnomalyWatch? Anomaly { get; set; }
+    public AnomalyWatch? Anomaly { get => _step.Anomaly; set => _step.Anomaly = value; }
 
     /// <summary>Steps of an epoch may take so long before the run saves itself in between. Default: 5 minutes.</summary>
     public TimeSpan SaveEvery { get; set; } = new MachineSettings().SaveEvery;
@@ -125,7 +122,7 @@ internal sealed class Trainer : IDisposable
         var options = end.Of(checkpoint.Options.Resolve());
         options.Check(dataset);
         var trainer = new Trainer(options, dataset, device, folder, display, checkpoint.State, network);
-        restore(trainer._optimizer);
+        restore(trainer._step.Optimizer);
         return trainer;
     }
 
@@ -158,8 +155,7 @@ internal sealed class Trainer : IDisposable
     public void Dispose()
     {
         _replicas.Dispose();
-        _optimizer.Dispose();
-        _reconstructionLoss.Dispose();
+        _step.Dispose();
         Network.Dispose();
     }
 
@@ -230,86 +226,12 @@ internal sealed class Trainer : IDisposable
     {
         using var scope = NewDisposeScope();
         var step = StepsDone;
-        foreach (var group in _optimizer.ParamGroups)
-        {
-            group.LearningRate = RateAt(step);
-        }
-
         var shares = _replicas.Split(feed.Next());
         StageClock.End("input");
-
-        _optimizer.zero_grad();
-        _replicas.ForgetGradients();
-        StageClock.End("optimizer");
-        var outputs = new Tensor[shares.Count];
-        for (var i = 0; i < shares.Count; i++)
-        {
-            shares[i].Network.EpochsBehind = (double)step / StepsInEpoch;
-
-            // Dropout draws from torch's generator, whose state no checkpoint holds. Seeded by the step's number, and not once for the
-            // run, it draws in a resumed run what it draws in one that never stopped.
-            manual_seed(unchecked(Batches.DropoutSeed(_options.Seed, step) + i));
-            outputs[i] = StageClock.End("rest of the network", shares[i].Network.call(shares[i].Batch.Images));
-        }
-
-        // First all forward, then all losses, then all backward: on several GPUs each works while the next one is given its own.
-        var losses = shares.Zip(outputs, Losses).ToArray();
-        Check(Anomaly?.InForward());
-        StageClock.End("losses");
-        for (var i = 0; i < shares.Count; i++)
-        {
-            (shares.Count == 1 ? losses[i].Loss : losses[i].Loss.mul(shares[i].Weight)).backward();
-        }
-
-        StageClock.EndBackward();
-        var (value, classValue) = Means(shares, losses);
-        if (!float.IsFinite(value))
-        {
-            throw Diverged($"the loss of step {_state.StepInEpoch + 1} is {value}");
-        }
-
-        _replicas.GatherGradients();
-        Check(Anomaly?.InBackward());
-        if (_options.ClipGradients is { } norm)
-        {
-            nn.utils.clip_grad_norm_(Network.parameters(), norm);
-        }
-
-        _optimizer.step();
-        StageClock.End("optimizer");
-        _replicas.Spread();
-        var count = shares.Sum(share => share.Batch.Labels.size(0));
-        _state.LossSum += (double)value * count;
-        _state.ClassLossSum += (double)classValue * count;
-        _state.Right += shares.Zip(outputs, (share, output) => Hits.Count(share.Network.Scores(output), share.Batch.Labels).All).Sum();
-        _state.Images += count;
-        _state.StepInEpoch++;
-        Events?.Step(StepsDone, value, RateAt(step));
+        var result = _step.Take(_replicas, shares, step, (double)step / StepsInEpoch, RateAt(step));
+        _state.Count(result);
+        Events?.Step(StepsDone, result.Loss, RateAt(step));
         StageClock.End("bookkeeping");
-    }
-
-    private (Tensor Loss, Tensor ClassLoss) Losses(Share share, Tensor output)
-    {
-        var (network, (images, labels, parts)) = (share.Network, share.Batch);
-        var reconstruction = network.HasDecoder ? StageClock.End("decoder", network.Reconstruct(output, labels)) : null;
-        var classLoss = network.Loss(output, labels);
-
-        // Of several objects each is reconstructed against its own image.
-        return (reconstruction is null ? classLoss : classLoss + _reconstructionLoss.call(reconstruction, parts ?? images), classLoss);
-    }
-
-    // Read only after backward, and together: on a GPU reading waits for all that was asked of it.
-    private static (float Loss, float ClassLoss) Means(IReadOnlyList<Share> shares, (Tensor Loss, Tensor ClassLoss)[] losses)
-    {
-        var (loss, classLoss) = (0.0, 0.0);
-        foreach (var (share, pair) in shares.Zip(losses))
-        {
-            using var both = stack([pair.Loss.detach(), pair.ClassLoss.detach()]).cpu();
-            loss += share.Weight * both[0].item<float>();
-            classLoss += share.Weight * both[1].item<float>();
-        }
-
-        return ((float)loss, (float)classLoss);
     }
 
     private void CloseEpoch(CancellationToken cancellation)
@@ -372,15 +294,7 @@ internal sealed class Trainer : IDisposable
         }
 
         Events?.Flush();
-        new Checkpoint(_options, _facts, _state).Save(path, Network, _optimizer);
-    }
-
-    private void Check(string? anomaly)
-    {
-        if (anomaly is not null)
-        {
-            throw Diverged($"in step {_state.StepInEpoch + 1} {anomaly}");
-        }
+        new Checkpoint(_options, _facts, _state).Save(path, Network, _step.Optimizer);
     }
 
     private UserException Diverged(string how) => new(

@@ -30,6 +30,16 @@ internal sealed record TrainingState
     /// <summary>Where it was last computed, as "cpu, 2 threads"; null before the first step, and from checkpoints that do not say.</summary>
     public string? ComputedOn { get; set; }
 
+    /// <summary>Counts a step.</summary>
+    public void Count(StepResult step)
+    {
+        LossSum += (double)step.Loss * step.Images;
+        ClassLossSum += (double)step.ClassLoss * step.Images;
+        Right += step.Right;
+        Images += step.Images;
+        StepInEpoch++;
+    }
+
     /// <summary>Whether a run with these options has nothing left to do.</summary>
     public bool IsAtEnd(TrainingOptions options) => History.Count >= options.Epochs || StopReason(options) is not null;
 

@@ -182,7 +182,7 @@ public class TrainerTests
         var folder = RunFolder.Create(folders.Path, "diverging");
         using var trainer = Trainer.Start(SmallDigits.Options with { LearningRate = 1e30 }, dataset, CPU, folder, Silent);
         var act = () => trainer.Run(TestContext.Current.CancellationToken);
-        act.Should().Throw<UserException>().WithMessage("Training has diverged: in epoch 1, the loss of step 2 is NaN. Use a smaller --learning-rate;*");
+        act.Should().Throw<UserException>().WithMessage("Training has diverged: in epoch 1, in step 2 the loss is NaN. Use a smaller --learning-rate;*");
         File.Exists(folder.Last).Should().BeFalse("no NaN weights are written");
     }
 
