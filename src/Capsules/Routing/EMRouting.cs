@@ -96,22 +96,33 @@ public sealed class EMRouting : Routing
             var fit = Maximise(votes, v, r * a, t);
             if (t == Iterations)
             {
-                return new RoutingResult(fit.Mean, fit.Logit.sigmoid(), coupling ? votes.Present(r) : null).MoveToOuterDisposeScope();
+                return new RoutingResult(fit.Mean, fit.LogActivation().exp(), coupling ? votes.Present(r) : null).MoveToOuterDisposeScope();
             }
 
-            r = votes.Softmax(Functional.Plus(fit.LogDensity(), nn.functional.logsigmoid(fit.Logit).unsqueeze(1)));
+            r = votes.Softmax(Functional.Plus(fit.LogDensity(), fit.LogActivation().unsqueeze(1)));
         }
     }
 
     // The Gaussians of the votes under the weights (B, N, J).
+    // One that has nearly all its weight from one vote has its mean next to that vote. The small difference, which gradients through the
+    // variance divide by that variance, would be lost to rounding were the mean subtracted from the vote. So votes are taken from a
+    // constant near the mean, and what the mean is shifted from there is summed from these offsets. No result depends on the constant, so
+    // that no gradient flows through it.
     private Gaussians Maximise(Votes votes, Tensor v, Tensor weights, int t)
     {
         var rows = weights.transpose(1, 2).unsqueeze(2);      // (B, J, 1, N)
         var total = weights.sum(1).unsqueeze(-1);
         var divisor = Functional.Plus(total, Least);
-        var mean = rows.matmul(v).squeeze(2) / divisor;
-        var squares = Functional.Minus(v, mean.unsqueeze(2)).square();
-        var variance = Functional.Plus(rows.matmul(squares).squeeze(2) / divisor, Least);
+        var centre = rows.detach().matmul(v.detach()).squeeze(2) / divisor.detach();
+        var offsets = Functional.Minus(v, centre.unsqueeze(2));
+        var squares = offsets.square();
+        var sum = rows.matmul(offsets).squeeze(2);
+        var shift = Functional.Minus(sum, Functional.Times(centre, Least)) / divisor;      // mean - centre
+
+        // sum_i w (offset - shift)^2, which rounding alone could bring below 0.
+        var spread = Functional.Minus(rows.matmul(squares).squeeze(2), shift * Functional.Minus(Functional.Times(sum, 2), shift * total));
+        using Scalar zero = 0;
+        var variance = Functional.Plus(spread.clamp_min(zero) / divisor, Least);
         var deviation = Functional.Times(variance.log(), 0.5);
         var cost = (Functional.Plus(deviation, beta_u.to_type(v.dtype).unsqueeze(-1)) * total).sum(-1);
         if (NormalizeCost)
@@ -121,16 +132,25 @@ public sealed class EMRouting : Routing
         }
 
         var lambda = FinalLambda * (1 - Math.Pow(0.95, t));
-        return new Gaussians(mean, variance, squares, Functional.Times(Functional.Minus(beta_a.to_type(v.dtype), cost), lambda));
+        var logit = Functional.Times(Functional.Minus(beta_a.to_type(v.dtype), cost), lambda);
+        return new Gaussians(Functional.Plus(centre, shift), variance, offsets, squares, shift, logit);
     }
 
-    // Mean and variance (B, J, E), the votes' squared distances from the mean (B, J, N, E), and the logit (B, J) of the activation.
-    private sealed record Gaussians(Tensor Mean, Tensor Variance, Tensor Squares, Tensor Logit)
+    // Mean and variance (B, J, E); the votes' offsets from about the mean and their squares (B, J, N, E), and by what the mean is shifted
+    // from there (B, J, E); and the logit (B, J) of the activation.
+    private sealed record Gaussians(Tensor Mean, Tensor Variance, Tensor Offsets, Tensor Squares, Tensor Shift, Tensor Logit)
     {
+        // By its logarithm activations near 1 keep their gradient too, which sigmoid takes from 1 - a, a difference.
+        public Tensor LogActivation() => nn.functional.logsigmoid(Logit);
+
         // ln N(v; mean, variance), summed over the entries: (B, N, J).
         public Tensor LogDensity()
         {
-            var distance = Squares.matmul(Variance.reciprocal().unsqueeze(-1)).squeeze(-1).transpose(1, 2);
+            // (offset - shift)^2 / variance, multiplied out, so that no third tensor of all votes is kept for the gradient.
+            var precision = Variance.reciprocal();
+            var slope = Functional.Times(Shift * precision, 2);
+            var ofVotes = Functional.Minus(Squares.matmul(precision.unsqueeze(-1)), Offsets.matmul(slope.unsqueeze(-1))).squeeze(-1);
+            var distance = Functional.Plus(ofVotes, (Shift.square() * precision).sum(-1, keepdim: true)).transpose(1, 2);
             var determinant = Functional.Times(Variance, 2 * Math.PI).log().sum(-1).unsqueeze(1);
             return Functional.Times(Functional.Plus(distance, determinant), -0.5);
         }
