@@ -12,7 +12,7 @@ public class InterruptTests
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Signals are sent with kill.");
         var stop = TestContext.Current.CancellationToken;
         using var folder = new TemporaryFolder();
-        using var program = Start("train", "--dataset", "builtin", "--images", "5000", "--batch-size", "10", "--output", folder.Path);
+        using var program = SampleProgram.Start(["train", "--dataset", "builtin", "--images", "5000", "--batch-size", "10", "--output", folder.Path]);
 
         // The run folder is named once everything is set up; then the first steps run.
         string? line;
@@ -23,17 +23,13 @@ public class InterruptTests
         while (line is not null && !line.StartsWith("run folder:", StringComparison.Ordinal));
         await Task.Delay(TimeSpan.FromSeconds(1), stop);
         Process.Start("kill", ["-INT", program.Id.ToString(CultureInfo.InvariantCulture)]).WaitForExit();
-        var rest = await program.StandardOutput.ReadToEndAsync(stop);
-        await program.WaitForExitAsync(stop);
+        var (code, rest, error) = await program.EndAsync(stop);
 
-        program.ExitCode.Should().Be(130, rest);
+        code.Should().Be(130, "{0}{1}", rest, error);
         var run = Directory.GetDirectories(folder.Path).Single();
         rest.Should().Contain($"Stopped and saved. Go on with: train --resume \"{run}\"");
         var checkpoint = Checkpoint.Describe(Path.Combine(run, "last.ckpt"));
         checkpoint.State.StepInEpoch.Should().BeInRange(0, 499);
         checkpoint.State.History.Should().BeEmpty();
     }
-
-    private static Process Start(params string[] arguments) => Process.Start(
-        new ProcessStartInfo("dotnet", [typeof(CommandLine).Assembly.Location, .. arguments]) { RedirectStandardOutput = true })!;
 }

@@ -126,30 +126,30 @@ public sealed class KillTests : IDisposable
     /// <returns>Whether it came to its end.</returns>
     private static async Task<bool> RunAsync(string[] arguments, TimeSpan? killAfter, CancellationToken stop)
     {
-        using var program = Process.Start(
-            new ProcessStartInfo("dotnet", [typeof(CommandLine).Assembly.Location, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
-        var (output, error) = (program.StandardOutput.ReadToEndAsync(stop), program.StandardError.ReadToEndAsync(stop));
+        using var program = SampleProgram.Start(arguments);
+        var end = program.EndAsync(stop);
         if (killAfter is { } delay)
         {
             using var clock = CancellationTokenSource.CreateLinkedTokenSource(stop);
             clock.CancelAfter(delay);
             try
             {
-                await program.WaitForExitAsync(clock.Token);
+                await end.WaitAsync(clock.Token);
             }
             catch (OperationCanceledException) when (!stop.IsCancellationRequested)
             {
                 program.Kill();      // SIGKILL, TerminateProcess on Windows
-                await program.WaitForExitAsync(stop);
-                if (program.ExitCode != 0)
+                var killed = await end;
+                if (killed.Code != 0)
                 {
+                    (OperatingSystem.IsWindows() || killed.Code == 128 + 9).Should().BeTrue("it ended by the kill, and not with {0}: {1}", killed.Code, killed.Text);
                     return false;
                 }
             }
         }
 
-        await program.WaitForExitAsync(stop);
-        program.ExitCode.Should().Be(0, "{0}{1}", await output, await error);
+        var ended = await end;
+        ended.Code.Should().Be(0, "{0}", ended.Text);
         return true;
     }
 }

@@ -16,21 +16,16 @@ public sealed class DownloadKillTests : IDisposable
     {
         var files = FilesOrSkip();
         var stop = TestContext.Current.CancellationToken;
-        var halfway = new TaskCompletionSource();
-        using (var stalling = new LocalMirrors(files, _folder, name =>
+        using (var endless = new LocalMirrors(files, _folder, _ => Task.Delay(Timeout.Infinite, stop)))
         {
-            halfway.TrySetResult();
-            return Task.Delay(Timeout.Infinite, stop);
-        }))
-        {
-            using var killed = Start(stalling);
-            await halfway.Task.WaitAsync(TimeSpan.FromMinutes(2), stop);
-            var part = await PartAsync(stop);
+            using var killed = Start(endless);
+            var end = killed.EndAsync(stop);
+            var part = await GrowingPartAsync(end, stop);
             killed.Kill();      // SIGKILL
-            await killed.WaitForExitAsync(stop);
-            killed.ExitCode.Should().Be(128 + 9);
-            Directory.GetFiles(Cache).Should().Equal([part], "nothing has the name of a file that is whole");
-            new FileInfo(part).Length.Should().BeInRange(1, new FileInfo(files.PathOf(files.Set.Files[0])).Length / 2);
+            var (code, output, error) = await end;
+            code.Should().Be(128 + 9, "it ended by the kill: {0}{1}", output, error);
+            Directory.GetFiles(Cache).Should().Equal([part], "the download that was under way was cut off, and nothing has the name of a file that is whole");
+            new FileInfo(part).Length.Should().BeInRange(1, new FileInfo(files.PathOf(files.Set.Files[0])).Length - 1);
             DatasetFolder.Search(Mnist.Files, _folder.PathOf("user", "Capsules")).Missing.Should().HaveCount(4);
             File.SetLastWriteTimeUtc(part, DateTime.UtcNow.AddHours(-2));
         }
@@ -46,7 +41,7 @@ public sealed class DownloadKillTests : IDisposable
             return Task.CompletedTask;
         });
         using var next = Start(mirrors);
-        await EndAsync(next, stop);
+        await EndWellAsync(next, stop);
         asked.Should().Equal(files.Set.Files.Select(file => file.Published.Name), "each is asked for once, and from its beginning");
         CacheShouldBeWhole();
     }
@@ -69,7 +64,7 @@ public sealed class DownloadKillTests : IDisposable
         });
         using var first = Start(mirrors);
         using var second = Start(mirrors);
-        await Task.WhenAll(EndAsync(first, stop), EndAsync(second, stop));
+        await Task.WhenAll(EndWellAsync(first, stop), EndWellAsync(second, stop));
         asked.Should().BeGreaterThanOrEqualTo(2);
         CacheShouldBeWhole();
     }
@@ -83,17 +78,23 @@ public sealed class DownloadKillTests : IDisposable
         }
     }
 
-    // The name of an unfinished file that has got something.
-    private async Task<string> PartAsync(CancellationToken stop)
+    // The name of an unfinished file that was seen to grow: what is being downloaded at this moment.
+    private async Task<string> GrowingPartAsync(Task<SampleProgram.Ended> end, CancellationToken stop)
     {
-        while (true)
+        for (var before = 0L; ;)
         {
-            if (Directory.GetFiles(Cache, "*.part").SingleOrDefault() is { } part && new FileInfo(part).Length > 0)
+            var part = Directory.Exists(Cache) ? Directory.GetFiles(Cache, "*.part").SingleOrDefault() : null;
+            var length = part is null ? 0 : new FileInfo(part).Length;
+            if (before > 0 && length > before)
             {
-                return part;
+                return part!;
             }
 
-            await Task.Delay(10, stop);
+            before = length;
+            if (await Task.WhenAny(end, Task.Delay(10, stop)) == end)
+            {
+                Assert.Fail($"the program ended before it was killed: {(await end).Text}");
+            }
         }
     }
 
@@ -107,23 +108,17 @@ public sealed class DownloadKillTests : IDisposable
 
     private Process Start(LocalMirrors mirrors)
     {
-        var start = new ProcessStartInfo("dotnet", [typeof(CommandLine).Assembly.Location, "datasets", "mnist"]) { RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (var (name, value) in mirrors.Environment)
-        {
-            start.Environment[name] = value;
-        }
-
-        start.Environment[DataFolders.Variable] = null;
-        start.Environment["XDG_DATA_HOME"] = _folder.PathOf("user");
         Directory.CreateDirectory(_folder.PathOf("user"));
-        return Process.Start(start)!;
+        return SampleProgram.Start(["datasets", "mnist"], new Dictionary<string, string?>(mirrors.Environment)
+        {
+            [DataFolders.Variable] = null, ["XDG_DATA_HOME"] = _folder.PathOf("user"),
+        });
     }
 
-    private static async Task EndAsync(Process program, CancellationToken stop)
+    private static async Task EndWellAsync(Process program, CancellationToken stop)
     {
-        var (output, error) = (program.StandardOutput.ReadToEndAsync(stop), program.StandardError.ReadToEndAsync(stop));
-        await program.WaitForExitAsync(stop);
-        program.ExitCode.Should().Be(0, "{0}{1}", await output, await error);
-        (await output).Should().Contain("to train on: 60,000 stored images").And.NotContain("checksums differ");
+        var (code, output, error) = await program.EndAsync(stop);
+        code.Should().Be(0, "{0}{1}", output, error);
+        output.Should().Contain("to train on: 60,000 stored images").And.NotContain("checksums differ");
     }
 }

@@ -9,10 +9,14 @@ namespace Capsules.Samples.Tests;
 
 /// <summary>
 /// The mirrors of a dataset on this machine, for programs of other processes: a proxy that answers for their hosts itself, with a certificate of its
-/// own. Of a file it sends one half, waits for whatever a test waits for, and sends the other.
+/// own. Of a file it sends one half, then a little now and then while a test waits for something, and then the rest.
 /// </summary>
 internal sealed class LocalMirrors : IDisposable
 {
+    // Of the second half at a time, and how often: so much as a program does not keep back from its file; a large file lasts for two minutes.
+    private const int Little = 4096;
+    private static readonly TimeSpan NowAndThen = TimeSpan.FromMilliseconds(100);
+
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
     private readonly CancellationTokenSource _stop = new();
     private readonly X509Certificate2 _certificate;
@@ -73,10 +77,22 @@ internal sealed class LocalMirrors : IDisposable
                 var name = (await HeadAsync(stream)).Split(' ')[1].Split('/')[^1];
                 var content = await File.ReadAllBytesAsync(_files.PathOf(_files.Set.Files.Single(file => file.Published.Name == name)), _stop.Token);
                 await stream.WriteAsync(Encoding.ASCII.GetBytes($"HTTP/1.1 200 OK\r\nContent-Length: {content.Length}\r\nConnection: close\r\n\r\n"), _stop.Token);
-                await stream.WriteAsync(content.AsMemory(0, content.Length / 2), _stop.Token);
+                var sent = content.Length / 2;
+                await stream.WriteAsync(content.AsMemory(0, sent), _stop.Token);
                 await stream.FlushAsync(_stop.Token);
-                await _betweenHalves(name);
-                await stream.WriteAsync(content.AsMemory(content.Length / 2), _stop.Token);
+
+                // A mirror that falls silent is given up by the program, which a slow machine must not bring about.
+                var wait = _betweenHalves(name);
+                while (await Task.WhenAny(wait, Task.Delay(NowAndThen, _stop.Token)) != wait)
+                {
+                    var little = Math.Min(Little, content.Length - 1 - sent);
+                    await stream.WriteAsync(content.AsMemory(sent, little), _stop.Token);
+                    await stream.FlushAsync(_stop.Token);
+                    sent += little;
+                }
+
+                await wait;
+                await stream.WriteAsync(content.AsMemory(sent), _stop.Token);
                 await stream.ShutdownAsync();
             }
             catch (Exception failure) when (failure is IOException or OperationCanceledException or ObjectDisposedException)

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using TorchSharp;
 using static Capsules.Samples.Tests.Training.SmallRuns;
 
@@ -29,7 +28,7 @@ public sealed class FaultyDiskTests : IDisposable
 
         foreach (var blocks in (int[])[1, 20, 400, 1500])
         {
-            var (code, error) = await Limited(blocks, ["train", "--resume", run, "--data", data, "--epochs", "2", "--threads", "1"]);
+            var (code, _, error) = await Limited(blocks, ["train", "--resume", run, "--data", data, "--epochs", "2", "--threads", "1"]);
             code.Should().Be(1, "{0} blocks: {1}", blocks, error);
             error.Should().Contain(" cannot be written: ").And.NotContain("   at ").And.NotContain("Unexpected failure");
             error.Trim().Should().NotContain("\n");
@@ -145,7 +144,7 @@ public sealed class FaultyDiskTests : IDisposable
         var run = Directory.GetDirectories(_folder.Path).Single();
         using (RunFolder.Open(run).Hold())
         {
-            var (code, error) = await Limited(null, ["train", "--resume", run, "--epochs", "3"]);
+            var (code, _, error) = await Limited(null, ["train", "--resume", run, "--epochs", "3"]);
             code.Should().Be(1);
             error.Should().StartWith($"{run} is in use by another process (");
         }
@@ -156,19 +155,9 @@ public sealed class FaultyDiskTests : IDisposable
 
     private static string Failure(Action act) => act.Should().Throw<UserException>().Which.Message;
 
-    private static async Task<(int Code, string Error)> Limited(int? blocks, string[] arguments)
-    {
-        // The signal that goes with the limit is ignored, so that the write itself fails. Double mapping would need a large file in memory.
-        arguments = [typeof(CommandLine).Assembly.Location, .. arguments];
-        var start = blocks is { } most
-            ? new ProcessStartInfo("bash", ["-c", $"trap '' XFSZ; ulimit -f {most}; exec dotnet \"$@\"", "bash", .. arguments])
-            : new ProcessStartInfo("dotnet", arguments);
-        (start.RedirectStandardOutput, start.RedirectStandardError) = (true, true);
-        (start.Environment["DOTNET_EnableWriteXorExecute"], start.Environment["DOTNET_EnableDiagnostics"]) = ("0", "0");
-        using var program = Process.Start(start)!;
-        var (output, error) = (program.StandardOutput.ReadToEndAsync(), program.StandardError.ReadToEndAsync());
-        await program.WaitForExitAsync(TestContext.Current.CancellationToken);
-        _ = await output;
-        return (program.ExitCode, await error);
-    }
+    // The signal that goes with the limit is ignored, so that the write itself fails. Double mapping would need a large file in memory.
+    private static Task<SampleProgram.Ended> Limited(int? blocks, string[] arguments) => SampleProgram.RunAsync(
+        arguments,
+        new Dictionary<string, string?> { ["DOTNET_EnableWriteXorExecute"] = "0", ["DOTNET_EnableDiagnostics"] = "0" },
+        blocks is { } most ? $"trap '' XFSZ; ulimit -f {most}" : null);
 }
