@@ -79,13 +79,8 @@ internal sealed unsafe class WinogradConvolution : IDisposable
             foreach (var (channel, count) in Pieces(_channels, channels))
             {
                 using var inner = NewDisposeScope();
-                var (v, u) = (memory.V(imageCount, count), memory.U(channel, count));
+                var (v, u) = (memory.V(imageCount, count), FilterLanes(memory, weight, image, channel, count));
                 TransferInput(Wide(Part(input.narrow(0, image, imageCount), channel, count)), v, toLanes: true);
-                if (image == 0)
-                {
-                    TransferFilter(Wide(Part(weight, channel, count)), u, toLanes: true);
-                }
-
                 foreach (var group in Groups(v, u, sum, count))
                 {
                     BatchProduct.Store(group.M, group.V, group.U, add: channel > 0);
@@ -117,12 +112,7 @@ internal sealed unsafe class WinogradConvolution : IDisposable
                 var v = memory.V(imageCount, count);
                 if (inputGradient is not null)
                 {
-                    var u = memory.U(channel, count);
-                    if (image == 0)
-                    {
-                        TransferFilter(Wide(Part(weight, channel, count)), u, toLanes: true);
-                    }
-
+                    var u = FilterLanes(memory, weight, image, channel, count);
                     foreach (var group in Groups(v, u, product, count))
                     {
                         BatchProduct.Store(group.V, group.M, group.U.transpose(1, 2), add: false);
@@ -170,6 +160,18 @@ internal sealed unsafe class WinogradConvolution : IDisposable
         var floats = (long)Products * Phases * Math.Max((long)images * Tiles, _outChannels);
         var groups = Math.Max(most / floats / LaneTransform.Lanes, 1);
         return (int)Math.Min(groups * LaneTransform.Lanes, _channels);
+    }
+
+    // U of so many channels from one on: made with the first images, and kept for those after.
+    private Tensor FilterLanes(Memory memory, Tensor weight, int image, int channel, int count)
+    {
+        var u = memory.U(channel, count);
+        if (image == 0)
+        {
+            TransferFilter(Wide(Part(weight, channel, count)), u, toLanes: true);
+        }
+
+        return u;
     }
 
     private static Tensor Part(Tensor planes, int channel, int channels) => planes.narrow(1, channel, channels);
