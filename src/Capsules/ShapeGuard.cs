@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using static TorchSharp.torch;
 
 namespace Capsules;
@@ -18,8 +19,13 @@ internal static class ShapeGuard
     /// <param name="letters">The expected shape in letters, as "B, N, D".</param>
     /// <param name="expected">The expected sizes; <see cref="Any"/> where any will do.</param>
     /// <param name="fix">The likely fix, given the actual shape; null or empty when there is none to name.</param>
+    /// <param name="like">
+    /// The argument that has given the expected sizes, which may as well be the wrong one: it is named with its shape, "as input (128, 1152, 8)".
+    /// </param>
+    /// <param name="likeName">Its name.</param>
     public static void Shape(
-        string owner, Tensor tensor, string argument, string letters, ReadOnlySpan<long> expected, Func<long[], string?>? fix = null)
+        string owner, Tensor tensor, string argument, string letters, ReadOnlySpan<long> expected, Func<long[], string?>? fix = null,
+        Tensor? like = null, [CallerArgumentExpression(nameof(like))] string likeName = "")
     {
         ArgumentNullException.ThrowIfNull(tensor, argument);
         var actual = tensor.shape;
@@ -34,7 +40,8 @@ internal static class ShapeGuard
             sizes[i] = expected[i] == Any ? "*" : $"{expected[i]}";
         }
 
-        var message = $"{owner} expected {argument} of shape ({letters}) = ({string.Join(", ", sizes)}), but got {Text(actual)}.";
+        var source = like is null ? "" : $", as {likeName} {Text(like.shape)}";
+        var message = $"{owner} expected {argument} of shape ({letters}) = ({string.Join(", ", sizes)}){source}, but got {Text(actual)}.";
         throw new ArgumentException(fix?.Invoke(actual) is { Length: > 0 } hint ? $"{message} {hint}" : message, argument);
     }
 

@@ -88,7 +88,7 @@ public abstract class CapsuleDecoder : nn.Module<Tensor, Tensor?, Tensor>
     public Tensor DecodeEach(Tensor input, Tensor labels)
     {
         CheckInput(input);
-        ShapeGuard.Shape(GetName(), labels, nameof(labels), "B, K", [input.size(0), ShapeGuard.Any]);
+        ShapeGuard.Shape(GetName(), labels, nameof(labels), "B, K", [input.size(0), ShapeGuard.Any], like: input);
         ShapeGuard.SameDevice(GetName(), labels, nameof(labels), input.device, nameof(input));
         ShapeGuard.Labels(GetName(), labels, nameof(labels), Capsules);
         using var scope = NewDisposeScope();
@@ -102,7 +102,7 @@ public abstract class CapsuleDecoder : nn.Module<Tensor, Tensor?, Tensor>
     /// <returns>Images, of shape (B, C, H, W) or with the same numbers in another shape.</returns>
     protected abstract Tensor Decode(Tensor features);
 
-    private Tensor Masked(Tensor input, Tensor? keep) => Functional.mask(input, keep).reshape(input.size(0), Features);
+    private Tensor Masked(Tensor input, Tensor? keep) => Functional.Masked(GetName(), input, nameof(input), keep).reshape(input.size(0), Features);
 
     private Tensor Chosen(Tensor input, Tensor? keep)
     {
@@ -113,7 +113,7 @@ public abstract class CapsuleDecoder : nn.Module<Tensor, Tensor?, Tensor>
         else
         {
             ShapeGuard.Shape(GetName(), keep, nameof(keep), "B", [input.size(0)],
-                _ => "This decoder sees one capsule of a sample; DecodeEach decodes several, each into an image of its own.");
+                _ => "This decoder sees one capsule of a sample; DecodeEach decodes several, each into an image of its own.", input);
             ShapeGuard.SameDevice(GetName(), keep, nameof(keep), input.device, nameof(input));
             ShapeGuard.Labels(GetName(), keep, nameof(keep), Capsules);
         }

@@ -80,12 +80,12 @@ public static partial class Functional
         if (target.dim() != 1)
         {
             ShapeGuard.Shape(nameof(margin_loss), target, nameof(target), "B, J", [batch, classes],
-                _ => "Give Int64 labels (B) or presence (B, J).");
+                _ => "Give Int64 labels (B) or presence (B, J).", lengths);
             ShapeGuard.Range(nameof(margin_loss), target, nameof(target), 0, 1, "where 1 is a class that is present");
             return target.to_type(lengths.dtype);
         }
 
-        ShapeGuard.Shape(nameof(margin_loss), target, nameof(target), "B", [batch]);
+        ShapeGuard.Shape(nameof(margin_loss), target, nameof(target), "B", [batch], like: lengths);
         ShapeGuard.Labels(nameof(margin_loss), target, nameof(target), classes);
         return OneHot(target.unsqueeze(1), classes, lengths.dtype);
     }

@@ -49,36 +49,44 @@ public static partial class Functional
     public static Tensor mask(Tensor capsules, Tensor? keep = null)
     {
         CheckCapsules(nameof(mask), capsules);
+        return Masked(nameof(mask), capsules, nameof(capsules), keep);
+    }
+
+    /// <summary>The same for capsules that are checked, in the words of a function or module that calls them by another name.</summary>
+    internal static Tensor Masked(string owner, Tensor capsules, string name, Tensor? keep)
+    {
         if (keep is not null)
         {
-            ShapeGuard.SameDevice(nameof(mask), keep, nameof(keep), capsules.device, nameof(capsules));
+            ShapeGuard.SameDevice(owner, keep, nameof(keep), capsules.device, name);
         }
 
         using var scope = NewDisposeScope();
-        var chosen = keep is { dtype: ScalarType.Bool } ? CheckedMask(capsules, keep) : CheckedLabels(capsules, keep ?? longest(capsules));
+        var chosen = keep is { dtype: ScalarType.Bool }
+            ? CheckedMask(owner, capsules, name, keep)
+            : CheckedLabels(owner, capsules, name, keep ?? longest(capsules));
         return where(chosen.unsqueeze(-1), capsules, zeros_like(capsules)).MoveToOuterDisposeScope();      // whatever the others hold
     }
 
-    private static Tensor CheckedMask(Tensor capsules, Tensor keep)
+    private static Tensor CheckedMask(string owner, Tensor capsules, string name, Tensor keep)
     {
-        ShapeGuard.Shape(nameof(mask), keep, nameof(keep), "B, J", [capsules.size(0), capsules.size(1)]);
+        ShapeGuard.Shape(owner, keep, nameof(keep), "B, J", [capsules.size(0), capsules.size(1)], null, capsules, name);
         return keep;
     }
 
     // (B) or (B, K) labels to a Bool mask (B, J).
-    private static Tensor CheckedLabels(Tensor capsules, Tensor keep)
+    private static Tensor CheckedLabels(string owner, Tensor capsules, string name, Tensor keep)
     {
         if (keep.dim() == 2)
         {
-            ShapeGuard.Shape(nameof(mask), keep, nameof(keep), "B, K", [capsules.size(0), ShapeGuard.Any]);
+            ShapeGuard.Shape(owner, keep, nameof(keep), "B, K", [capsules.size(0), ShapeGuard.Any], null, capsules, name);
         }
         else
         {
-            ShapeGuard.Shape(nameof(mask), keep, nameof(keep), "B", [capsules.size(0)],
-                _ => "Give Int64 labels (B) or (B, K), or a Bool mask (B, J).");
+            ShapeGuard.Shape(owner, keep, nameof(keep), "B", [capsules.size(0)],
+                _ => "Give Int64 labels (B) or (B, K), or a Bool mask (B, J).", capsules, name);
         }
 
-        ShapeGuard.Labels(nameof(mask), keep, nameof(keep), capsules.size(1));
+        ShapeGuard.Labels(owner, keep, nameof(keep), capsules.size(1));
         return OneHot(keep.dim() == 1 ? keep.unsqueeze(1) : keep, capsules.size(1), ScalarType.Bool);
     }
 }

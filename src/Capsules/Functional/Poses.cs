@@ -29,7 +29,7 @@ public static partial class Functional
     public static Tensor pose_to_vector(Tensor poses, Tensor activations)
     {
         CheckDim(nameof(pose_to_vector), poses, nameof(poses), -1);
-        ShapeGuard.Shape(nameof(pose_to_vector), activations, nameof(activations), "...", poses.shape.AsSpan()[..^1]);
+        ShapeGuard.Shape(nameof(pose_to_vector), activations, nameof(activations), "...", poses.shape.AsSpan()[..^1], like: poses);
         ShapeGuard.Like(nameof(pose_to_vector), activations, nameof(activations), poses, nameof(poses));
         using var scope = NewDisposeScope();
         return (vector_to_pose(poses).Poses * activations.unsqueeze(-1)).MoveToOuterDisposeScope();

@@ -47,7 +47,7 @@ public static partial class Functional
             shape => shape.Length == 3 ? "Give one number per capsule, as Functional.length(capsules)." : null);
         ShapeGuard.Floating(owner, activations, nameof(activations));
         ShapeGuard.Shape(owner, target, nameof(target), "B", [activations.size(0)],
-            _ => "The target is one Int64 label a sample.");
+            _ => "The target is one Int64 label a sample.", activations);
         ShapeGuard.SameDevice(owner, target, nameof(target), activations.device, nameof(activations));
         ShapeGuard.Labels(owner, target, nameof(target), activations.size(1));
     }

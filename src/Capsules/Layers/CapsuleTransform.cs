@@ -54,7 +54,7 @@ internal sealed class CapsuleTransform
     {
         if (activations is not null)
         {
-            ShapeGuard.Shape(_owner, activations, nameof(activations), letters, input.shape.AsSpan()[..^1]);
+            ShapeGuard.Shape(_owner, activations, nameof(activations), letters, input.shape.AsSpan()[..^1], like: input);
             ShapeGuard.Like(_owner, activations, nameof(activations), input, nameof(input));
             return activations;
         }
@@ -74,7 +74,7 @@ internal sealed class CapsuleTransform
     {
         if (mask is not null)
         {
-            ShapeGuard.Shape(_owner, mask, nameof(mask), letters, input.shape.AsSpan()[..^1]);
+            ShapeGuard.Shape(_owner, mask, nameof(mask), letters, input.shape.AsSpan()[..^1], like: input);
             ShapeGuard.Bool(_owner, mask, nameof(mask));
             ShapeGuard.SameDevice(_owner, mask, nameof(mask), input.device, nameof(input));
         }

@@ -116,7 +116,8 @@ public abstract class GridCapsuleLayer : nn.Module<Tensor, Tensor>
         var map = _grid.Map(Grid(input));
         if (outputs is not null)
         {
-            ShapeGuard.Shape(GetName(), outputs, nameof(outputs), $"B, J, {_axes}, E", [input.size(0), OutTypes, .. map.Output, OutDim]);
+            long[] expected = [input.size(0), OutTypes, .. map.Output, OutDim];
+            ShapeGuard.Shape(GetName(), outputs, nameof(outputs), $"B, J, {_axes}, E", expected, like: input);
             outputs = outputs.flatten(2, -2).transpose(1, 2).reshape(-1, OutTypes, OutDim);      // (B, J, L, E) -> (B * L, J, E)
         }
 

@@ -79,7 +79,8 @@ public sealed class InvertedDotProductRouting : Routing
         ArgumentNullException.ThrowIfNull(votes);
         if (outputs is not null)
         {
-            ShapeGuard.Shape(GetName(), outputs, nameof(outputs), "B, J, E", [votes.Batch, votes.OutCapsules, votes.OutDim]);
+            ShapeGuard.Shape(GetName(), outputs, nameof(outputs), "B, J, E", [votes.Batch, votes.OutCapsules, votes.OutDim],
+                _ => "They must be of the same samples as the input, whose votes they are to meet.");
             votes.CheckLike(GetName(), outputs, nameof(outputs));
         }
 

@@ -42,7 +42,7 @@ public class ClassIndependentDecoderTests
         using var scope = NewDisposeScope();
         using var decoder = new ClassIndependentDecoder(3, 2, [4]);
         ((Action)(() => decoder.call(zeros(2, 3, 2), tensor([0L, 1, 2, 0]).reshape(2, 2)))).Should().Throw<ArgumentException>().WithMessage(
-            "ClassIndependentDecoder expected keep of shape (B) = (2), but got (2, 2). This decoder sees one capsule of a sample; " +
+            "ClassIndependentDecoder expected keep of shape (B) = (2), as input (2, 3, 2), but got (2, 2). This decoder sees one capsule of a sample; " +
             "DecodeEach decodes several, each into an image of its own.*");
         ((Action)(() => decoder.call(zeros(2, 3, 2), tensor([0L, 3L])))).Should().Throw<ArgumentException>().WithMessage(
             "ClassIndependentDecoder expected keep in [0, 2], for 3 capsules, but got values from 0 to 3.*");

@@ -113,7 +113,7 @@ public class MaskTests
     {
         using var scope = NewDisposeScope();
         var act = () => F.mask(Capsules(), tensor([0L, 1L, 2L]));
-        act.Should().Throw<ArgumentException>().WithMessage("mask expected keep of shape (B) = (2), but got (3).*");
+        act.Should().Throw<ArgumentException>().WithMessage("mask expected keep of shape (B) = (2), as capsules (2, *), but got (3).*");
     }
 
     [Theory]

@@ -53,6 +53,6 @@ public class PosesTests
     {
         using var scope = NewDisposeScope();
         ((Action)(() => Capsules.Functional.pose_to_vector(zeros(2, 3, 4), zeros(2, 4)))).Should().Throw<ArgumentException>()
-            .WithMessage("pose_to_vector expected activations of shape (...) = (2, 3), but got (2, 4).*");
+            .WithMessage("pose_to_vector expected activations of shape (...) = (2, 3), as poses (2, 3, *), but got (2, 4).*");
     }
 }

@@ -231,7 +231,7 @@ public class ConvCapsuleLayerTests
         ((Action)(() => layer.call(rand([1, 2, 2, 5, 4])))).Should().Throw<ArgumentException>().WithMessage(
             "ConvCapsuleLayer's kernel 3 x 3 with dilation 1 x 1 does not fit on a grid of 2 x 5 with padding 0 x 0. Use a larger grid, a smaller kernel or more padding.*");
         ((Action)(() => layer.Route(rand([1, 2, 5, 5, 4]), rand(1, 2, 5)))).Should().Throw<ArgumentException>().WithMessage(
-            "ConvCapsuleLayer expected activations of shape (B, T, H, W) = (1, 2, 5, 5), but got (1, 2, 5).*");
+            "ConvCapsuleLayer expected activations of shape (B, T, H, W) = (1, 2, 5, 5), as input (1, 2, 5, 5, 4), but got (1, 2, 5).*");
         ((Action)(() => layer.Route(rand([1, 2, 5, 5, 4]), mask: rand(1, 2, 5, 5)))).Should().Throw<ArgumentException>().WithMessage(
             "ConvCapsuleLayer expected mask of dtype Bool, but got Float32.*");
         ((Action)(() => layer.call(rand([1, 2, 5, 5, 4], float64)))).Should().Throw<ArgumentException>().WithMessage(

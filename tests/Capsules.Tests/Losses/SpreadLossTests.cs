@@ -106,7 +106,7 @@ public class SpreadLossTests
         ((Action)(() => F.spread_loss(zeros(2, 3, 4), tensor([0L, 1L])))).Should().Throw<ArgumentException>().WithMessage(
             "spread_loss expected activations of shape (B, J) = (*, *), but got (2, 3, 4). Give one number per capsule, as Functional.length(capsules).*");
         ((Action)(() => F.spread_loss(zeros(2, 3), tensor([0L])))).Should().Throw<ArgumentException>().WithMessage(
-            "spread_loss expected target of shape (B) = (2), but got (1). The target is one Int64 label a sample.*");
+            "spread_loss expected target of shape (B) = (2), as activations (2, 3), but got (1). The target is one Int64 label a sample.*");
         ((Action)(() => F.spread_loss(zeros(2, 3), tensor([0L, 3L])))).Should().Throw<ArgumentException>().WithMessage(
             "spread_loss expected target in [0, 2], for 3 capsules, but got values from 0 to 3.*");
         ((Action)(() => F.spread_loss(zeros(2, 3), tensor([0, 1])))).Should().Throw<ArgumentException>().WithMessage(

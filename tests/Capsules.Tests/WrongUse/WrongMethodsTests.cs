@@ -156,7 +156,7 @@ public class WrongMethodsTests
                 using var inner = NewDisposeScope();
                 var arguments = Arguments();
                 arguments[i] = wrong.Value;
-                wrong.ShouldBeTakenOrRefused(Invoke(arguments), callable, parameters, parameters[i], isElsewhere);
+                wrong.ShouldBeTakenOrRefused(Invoke(arguments), callable, parameters[i], isElsewhere);
             }
         }
 

@@ -63,7 +63,7 @@ public class WrongUseTests
 
                 // TorchSharp words the optimizers' numbers; the layer's routingIterations are a routing's iterations.
                 var isElsewhere = NameOf(method).StartsWith("FusedAdam", StringComparison.Ordinal) || parameters[i].Name == "routingIterations";
-                wrong.ShouldBeTakenOrRefused(WrongArgument.Call(method, null, arguments), callable, parameters, parameters[i], isElsewhere);
+                wrong.ShouldBeTakenOrRefused(WrongArgument.Call(method, null, arguments), callable, parameters[i], isElsewhere);
             }
         }
     }
