@@ -137,7 +137,7 @@ public class RoutingProperties
     };
 
     // In float64 over votes that are there, built by sums of products; self-routing alone wants to see the capsules.
-    // With noise, each of the votes and of the activations is off by about so much of itself.
+    // With noise, for EM routing alone, votes, activations and logits are each off by about so much of themselves.
     private static (Tensor[] Outputs, Tensor[] Gradients) Twin(RoutingRun run, RoutingRun.Inputs numbers, double noise = 0)
     {
         using var routing = run.Make(float64);
@@ -148,24 +148,17 @@ public class RoutingProperties
         var votes = run.IsMatrix
             ? x.U.reshape(run.B, run.N, 1, side, side).matmul(weight.unsqueeze(0)).reshape(run.B, run.N, run.J, run.E)
             : (x.U.unsqueeze(2).unsqueeze(-1) * weight.unsqueeze(0)).sum(3);
-        if (noise > 0)
-        {
-            votes = Noisy(votes, noise);
-            x = x with { Activations = Noisy(x.Activations ?? ones([run.B, run.N], float64), noise) };
-        }
-
-        var result = run.Algorithm == "self"
-            ? run.Route(routing, x)
-            : routing.Route(new GivenVotes(votes, x.Mask), x.Bias, x.Logits, x.Activations);
+        var given = new GivenVotes(votes, x.Mask);
+        var result = run.Algorithm == "self" ? run.Route(routing, x)
+            : noise > 0 ? routing.Route(new NoisyVotes(given, noise), activations: NoisyVotes.Noisy(given.Weights(x.Activations), noise))
+            : routing.Route(given, x.Bias, x.Logits, x.Activations);
         var outputs = RoutingRun.Outputs(result);
         return (outputs, Draw.Gradients(outputs, leaves));
     }
 
-    private static Tensor Noisy(Tensor tensor, double noise) => tensor * (1 + noise * randn(tensor.shape, float64));
-
     // What changing the numbers in float32's last places does to a result: a routing that amplifies it may be off by as much in float32.
-    // EM routing amplifies differences of votes that no change of the inputs makes (capsules of one dimension vote along one line, whatever
-    // they are), and float32 rounds each vote by itself: there votes and activations are changed too.
+    // EM routing amplifies differences that no change of the inputs makes (capsules of one dimension vote along one line, whatever they are),
+    // and float32 rounds each number by itself: there votes, activations and the logits of each iteration are changed too.
     private static double Conditioning(RoutingRun run, RoutingRun.Inputs numbers, string what, int i, List<int> wanted)
     {
         if (run.IsAllOfFloat64)
@@ -178,7 +171,7 @@ public class RoutingProperties
         var worst = 0.0;
         for (var round = 0; round < 3; round++)
         {
-            var (otherOutputs, otherGradients) = Twin(run, numbers.Select(tensor => Noisy(tensor, LastPlaces)), noise);
+            var (otherOutputs, otherGradients) = Twin(run, numbers.Select(tensor => NoisyVotes.Noisy(tensor, LastPlaces)), noise);
             worst = Math.Max(worst, what == "output" ? Draw.Distance(otherOutputs[i], outputs[i]) : Draw.Distance(otherGradients[wanted[i]], gradients[wanted[i]]));
         }
 

@@ -82,6 +82,27 @@ public class EMRoutingTests : RoutingContract
         v.grad!.ShouldBeFinite();
     }
 
+    // The mean is then within a float32's last places of that vote, and the gradient is made of what is left.
+    [Theory]
+    [InlineData(1e-3)]
+    [InlineData(1e-6)]
+    public void EMRouting_OneVoteWithNearlyAllTheWeight_HasFloat64sGradientInFloat32(double rest)
+    {
+        using var scope = NewDisposeScope();
+        var (votes, weights) = (randn(2, 2, 3, 4), tensor([1f, (float)rest]).expand(2, 2));
+        var (actual, expected) = (Gradient(float32), Gradient(float64));
+        var error = (actual.to(float64) - expected).abs().max() / expected.abs().max();
+        error.item<double>().Should().BeLessThan(1e-5);
+
+        Tensor Gradient(ScalarType dtype)
+        {
+            using var routing = new EMRouting(3, iterations: 1, finalLambda: 1, dtype: dtype);
+            var v = votes.to(dtype).detach().requires_grad_();
+            routing.Route(new GivenVotes(v), activations: weights.to(dtype)).Activations!.square().sum().backward();
+            return v.grad!;
+        }
+    }
+
     [Fact]
     public void EMRouting_State_IsOneBetaOfEachPerOutputType()
     {
