@@ -29,7 +29,7 @@ internal static class PrimaryCapsuleExport
     // The scale comes before the bias, so that it can be the weight's.
     private static Tensor Scaled(PrimaryCapsule layer)
     {
-        using Scalar scale = layer.Scale;
+        using var scale = layer.Scale.ToScalar();
         return layer.get_parameter("weight")!.detach().mul(scale);
     }
 

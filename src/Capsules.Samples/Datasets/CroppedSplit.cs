@@ -61,7 +61,7 @@ internal sealed record CroppedSplit(Tensor Images, Tensor Labels, int Size, bool
 
         var whole = base.Take(stored);
         var window = tensor(Enumerable.Range(0, Size * Size).Select(i => i / Size * width + i % Size).ToArray());      // (SS)
-        var index = tensor(starts).view(-1, 1, 1) + window;                                                      // (B, 1, SS)
+        var index = Arithmetic.Plus(tensor(starts).view(-1, 1, 1), window);                                                      // (B, 1, SS)
         var images = whole.Images.flatten(2).gather(2, index.expand(-1, Images.size(1), -1))                     // (B, C, SS)
             .view(-1, Images.size(1), Size, Size);
         return new ImageBatch(images.MoveToOuterDisposeScope(), whole.Labels.MoveToOuterDisposeScope());

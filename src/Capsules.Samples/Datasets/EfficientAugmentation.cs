@@ -78,7 +78,7 @@ internal static class EfficientAugmentation
 
         var grid = nn.functional.affine_grid(tensor(theta, [batch, 2, 3], device: images.device).to(images.dtype), images.shape, align_corners: false);
         var rotated = nn.functional.grid_sample(images, grid, GridSampleMode.Bilinear, GridSamplePaddingMode.Zeros, align_corners: false);
-        var turned = tensor(degrees, [batch, 1, 1, 1], device: images.device).ne(0);      // what is not turned stays to the last bit
+        var turned = tensor(degrees, [batch, 1, 1, 1], device: images.device).to_type(ScalarType.Bool);      // what is not turned stays to the last bit
         return where(turned, rotated, images).MoveToOuterDisposeScope();
     }
 
@@ -89,10 +89,11 @@ internal static class EfficientAugmentation
     {
         using var scope = NewDisposeScope();
         var (batch, channels, height, width) = (images.size(0), images.size(1), images.size(2), images.size(3));
-        var ink = images.ge(0.5 / 255).to(images.dtype).amax([1]);                                   // (B, H, W)
+        using var visible = (0.5 / 255).ToScalar();
+        var ink = images.ge(visible).to(images.dtype).amax([1]);                                     // (B, H, W)
         var columns = Source(ink.amax([1]), shifts.select(1, 0), shifts.select(1, 1));               // (B, W)
         var rows = Source(ink.amax([2]), shifts.select(1, 2), shifts.select(1, 3));                  // (B, H)
-        var index = (rows.unsqueeze(2) * width + columns.unsqueeze(1)).reshape(batch, 1, height * width);
+        var index = Arithmetic.Plus(Arithmetic.Times(rows.unsqueeze(2), width), columns.unsqueeze(1)).reshape(batch, 1, height * width);
         return images.flatten(2).gather(2, index.expand(batch, channels, height * width))
             .view(batch, channels, height, width).MoveToOuterDisposeScope();
     }
@@ -114,12 +115,13 @@ internal static class EfficientAugmentation
         using var scope = NewDisposeScope();
         var rows = Covered(images.size(2), blocks.narrow(1, 0, 1)).unsqueeze(2);                     // (B, H, 1)
         var columns = Covered(images.size(3), blocks.narrow(1, 1, 1)).unsqueeze(1);                  // (B, 1, W)
-        return images.masked_fill(rows.logical_and(columns).unsqueeze(1), 0).MoveToOuterDisposeScope();
+        using var black = 0.ToScalar();
+        return images.masked_fill(rows.logical_and(columns).unsqueeze(1), black).MoveToOuterDisposeScope();
 
         static Tensor Covered(long size, Tensor first)
         {
-            var places = arange(size, dtype: ScalarType.Int64, device: first.device).unsqueeze(0);   // (1, size)
-            return places.ge(first).logical_and(places.lt(first + Block));
+            var places = Arithmetic.Indices(size, first.device).unsqueeze(0);                                 // (1, size)
+            return places.ge(first).logical_and(places.lt(Arithmetic.Plus(first, Block)));
         }
     }
 
@@ -128,8 +130,10 @@ internal static class EfficientAugmentation
     {
         var size = ink.size(1);
         var (before, after) = (ink.argmax(1), ink.flip(1).argmax(1));                                // the first of equals; 0 without ink
-        var shift = where(direction.eq(0), (share * before).neg().floor(), (share * (after + 1)).floor()).to(ScalarType.Int64);
-        return (arange(size, dtype: ScalarType.Int64, device: ink.device).unsqueeze(0) - shift.unsqueeze(1)).remainder(size);
+        using var length = size.ToScalar();
+        var isBack = direction.to_type(ScalarType.Bool).logical_not();
+        var shift = where(isBack, (share * before).neg().floor(), (share * Arithmetic.Plus(after, 1)).floor()).to(ScalarType.Int64);
+        return (Arithmetic.Indices(size, ink.device).unsqueeze(0) - shift.unsqueeze(1)).remainder(length);
     }
 
     private static double Normal(ref DeterministicRandom random) => Math.Clamp(0.33 * random.NextNormal(), -0.9999, 0.9999);

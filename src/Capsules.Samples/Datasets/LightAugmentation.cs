@@ -36,9 +36,9 @@ internal static class LightAugmentation
             contrast[i] = (float)(LeastContrast + (MostContrast - LeastContrast) * random.NextDouble());
         }
 
-        var lit = images + PerImage(brightness);
+        var lit = Arithmetic.Plus(images, PerImage(brightness));
         var mean = lit.mean([2, 3], keepdim: true);                                                              // (B, C, 1, 1)
-        return (mean + PerImage(contrast) * (lit - mean)).clamp(0, 1).MoveToOuterDisposeScope();
+        return Arithmetic.Clamp(Arithmetic.Plus(mean, PerImage(contrast) * (lit - mean)), 0, 1).MoveToOuterDisposeScope();
 
         Tensor PerImage(float[] values) => tensor(values, [values.Length, 1, 1, 1], device: images.device).to(images.dtype);
     }

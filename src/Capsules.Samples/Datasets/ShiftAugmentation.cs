@@ -45,9 +45,9 @@ internal static class ShiftAugmentation
             starts[image] = firstRow * paddedWidth + firstColumn;
         }
 
-        var rows = arange(height, dtype: ScalarType.Int64, device: images.device).unsqueeze(1) * paddedWidth; // (H, 1)
-        var window = (rows + arange(width, dtype: ScalarType.Int64, device: images.device)).view(1, 1, -1); // (1, 1, HW)
-        var index = window + tensor(starts, device: images.device).view(-1, 1, 1); // (B, 1, HW)
+        var rows = Arithmetic.Times(Arithmetic.Indices(height, images.device).unsqueeze(1), paddedWidth); // (H, 1)
+        var window = Arithmetic.Plus(rows, Arithmetic.Indices(width, images.device)).view(1, 1, -1); // (1, 1, HW)
+        var index = Arithmetic.Plus(window, tensor(starts, device: images.device).view(-1, 1, 1)); // (B, 1, HW)
         return padded.flatten(2).gather(2, index.expand(batch, channels, height * width)) // (B, C, HW)
             .view(batch, channels, height, width).MoveToOuterDisposeScope();
     }

@@ -33,7 +33,8 @@ internal sealed class CapsNet : ClassCapsules
         if (preset == Preset.OfficialCode)
         {
             Initialize.TruncatedNormal(conv1.weight!, std: 0.05);
-            nn.init.constant_(conv1.bias!, 0.1);
+            using var bias = 0.1.ToScalar();
+            nn.init.constant_(conv1.bias!, bias);
         }
 
         RegisterComponents();

@@ -57,13 +57,13 @@ internal sealed class EfficientCapsNet : ClassCapsules
     public override Tensor forward(Tensor images)
     {
         using var scope = NewDisposeScope();
-        return digits.call(primary.call(features.call(images))).MoveToOuterDisposeScope();
+        return digits.call(primary.call(features.Through(images))).MoveToOuterDisposeScope();
     }
 
     public override RoutingView Route(Tensor images)
     {
         using var scope = NewDisposeScope();
-        var capsules = primary.call(features.call(images));
+        var capsules = primary.call(features.Through(images));
         return new RoutingView(digits.Route(capsules, coupling: true), F.length(capsules), 1, 1).MoveToOuterDisposeScope();      // all at one position
     }
 

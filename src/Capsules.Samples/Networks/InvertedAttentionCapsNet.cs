@@ -54,7 +54,7 @@ internal sealed class InvertedAttentionCapsNet : ImageNetwork
     public override Tensor forward(Tensor images)
     {
         using var scope = NewDisposeScope();
-        var features = primary.call(backbone.call(images));                                                                   // (B, T * 16, h, w)
+        var features = primary.call(backbone.Through(images));                                                                   // (B, T * 16, h, w)
         var capsules = norm.call(features.unflatten(1, Types, Pose).permute(0, 1, 3, 4, 2));                                  // (B, T, h, w, 16)
         var classes = F.route_concurrently(capsules, _iterations, convCaps1.Update, convCaps2.Update,
             (grid, outputs) => digits.Update(grid.flatten(1, 3), outputs));

@@ -25,8 +25,8 @@ internal static class SweepPicture
         var moves = eye(dims, device: capsules.device).unsqueeze(1).mul(offsets.view(1, -1, 1)).reshape(-1, 1, dims);
         var chosen = zeros(1, capsules.size(1), 1, device: capsules.device);
         chosen[0, label, 0] = 1f;
-        var moved = capsules.add(moves.mul(chosen));
-        var labels = full(moved.size(0), label, dtype: ScalarType.Int64, device: capsules.device);
+        var moved = Arithmetic.Plus(capsules, moves.mul(chosen));
+        var labels = Arithmetic.Filled([moved.size(0)], label, ScalarType.Int64, capsules.device);
         var images = network.Reconstruct(moved, labels);
         return images.reshape([dims, Offsets.Count, .. images.shape[1..]]).MoveToOuterDisposeScope();
     }

@@ -42,7 +42,7 @@ internal static class WrongMaskPicture
     {
         using var scope = NewDisposeScope();
         var reconstructions = Enumerable.Range(0, classes)
-            .Select(j => network.Reconstruct(capsules, full(capsules.size(0), j, dtype: ScalarType.Int64, device: capsules.device)));
+            .Select(j => network.Reconstruct(capsules, Arithmetic.Filled([capsules.size(0)], j, ScalarType.Int64, capsules.device)));
         return stack([.. reconstructions], 1).MoveToOuterDisposeScope();
     }
 }

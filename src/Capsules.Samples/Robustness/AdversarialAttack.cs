@@ -33,7 +33,8 @@ internal static class AdversarialAttack
         if (options.RandomStart)
         {
             using var generator = new Generator((ulong)options.Seed, CPU);
-            attacked = attacked.add(rand(images.shape, generator: generator).to(images.device).mul_(2 * epsilon).sub_(epsilon)).clamp_(0, 1);
+            var start = Arithmetic.Plus(Arithmetic.Times(rand(images.shape, generator: generator).to(images.device), 2 * epsilon), -epsilon);
+            attacked = Arithmetic.Clamp(Arithmetic.Plus(attacked, start), 0, 1);
         }
 
         // PGD overshoots a little, so that it gets along the edges of its reach (Madry et al.: 2.5 epsilon / steps).
@@ -42,8 +43,9 @@ internal static class AdversarialAttack
         {
             using var inner = NewDisposeScope();
             using var direction = Gradient(network, attacked, labels, options.UseTrainingLoss).sign();
-            attacked = attacked.add(direction.mul(step));
-            attacked = attacked.maximum(images.sub(epsilon)).minimum(images.add(epsilon)).clamp(0, 1).MoveToOuterDisposeScope();
+            attacked = Arithmetic.Plus(attacked, Arithmetic.Times(direction, step));
+            attacked = attacked.maximum(Arithmetic.Plus(images, -epsilon)).minimum(Arithmetic.Plus(images, epsilon));
+            attacked = Arithmetic.Clamp(attacked, 0, 1).MoveToOuterDisposeScope();
         }
 
         return attacked.MoveToOuterDisposeScope();
@@ -56,13 +58,13 @@ internal static class AdversarialAttack
         var output = network.call(images);
         if (useTrainingLoss)
         {
-            return network.Loss(output, labels).mul(images.size(0)).MoveToOuterDisposeScope();
+            return Arithmetic.Times(network.Loss(output, labels), images.size(0)).MoveToOuterDisposeScope();
         }
 
         var scores = network.Scores(output);
         var column = labels.unsqueeze(1);
         var right = scores.gather(1, column);
-        var wrong = scores.scatter(1, column, full_like(right, float.NegativeInfinity)).amax([1], keepdim: true);
+        var wrong = scores.scatter(1, column, Arithmetic.Filled(right.shape, double.NegativeInfinity, right.dtype, right.device)).amax([1], keepdim: true);
         return wrong.sub(right).sum().MoveToOuterDisposeScope();
     }
 

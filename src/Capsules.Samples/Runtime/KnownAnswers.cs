@@ -106,7 +106,7 @@ internal static class KnownAnswers
             var input = Float(u, 3, 6, 4).requires_grad_();
             var matrices = Float(weight, 6, 3, 4, 5).requires_grad_();
             var v = new DynamicRouting(3, kernel: kernel).Route(new LinearVotes(input, matrices)).Capsules;
-            v.square().sum().backward();
+            Arithmetic.Square(v).sum().backward();
             Near(v, expected.Capsules, $"the capsules of {kernel}");
             Near(input.grad!, expected.InputSlopes, $"the inputs' gradients of {kernel}");
             Near(matrices.grad!, expected.WeightSlopes, $"the weights' gradients of {kernel}");

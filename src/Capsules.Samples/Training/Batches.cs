@@ -56,7 +56,11 @@ internal static class Batches
         return new ImageBatch(Scaled(batch.Images), batch.Labels.to(device), batch.Parts is null ? null : Scaled(batch.Parts))
             .Select(tensor => tensor.MoveToOuterDisposeScope());
 
-        Tensor Scaled(Tensor pixels) => pixels.to(device).to(float32).div_(255);
+        Tensor Scaled(Tensor pixels)
+        {
+            using var white = 255.ToScalar();
+            return pixels.to(device).to(float32).div_(white);
+        }
     }
 
     /// <summary>0, 1, ..., count - 1.</summary>

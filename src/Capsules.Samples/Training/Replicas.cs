@@ -106,7 +106,7 @@ internal sealed class Replicas : IDisposable
 
                 if (parameter.grad is { } sum)
                 {
-                    sum.add_(gradient.to(parameter.device));
+                    Arithmetic.Accumulate(sum, gradient.to(parameter.device));
                 }
                 else
                 {

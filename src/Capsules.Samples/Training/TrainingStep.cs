@@ -70,7 +70,7 @@ internal sealed class TrainingStep : IDisposable
         StageClock.End("losses");
         for (var i = 0; i < shares.Count; i++)
         {
-            (shares.Count == 1 ? losses[i].Loss : losses[i].Loss.mul(shares[i].Weight)).backward();
+            (shares.Count == 1 ? losses[i].Loss : Arithmetic.Times(losses[i].Loss, shares[i].Weight)).backward();
         }
 
         StageClock.EndBackward();
@@ -105,7 +105,7 @@ internal sealed class TrainingStep : IDisposable
         var classLoss = network.Loss(output, labels);
 
         // Of several objects each is reconstructed against its own image.
-        return (reconstruction is null ? classLoss : classLoss + _reconstructionLoss.call(reconstruction, parts ?? images), classLoss);
+        return (reconstruction is null ? classLoss : Arithmetic.Plus(classLoss, _reconstructionLoss.call(reconstruction, parts ?? images)), classLoss);
     }
 
     // Read only after backward, and together: on a GPU reading waits for all that was asked of it.

@@ -74,7 +74,7 @@ internal static class Convolution
                 }
 
                 var output = WinogradFunction.Convolve(input, weight, geometry with { Relu = false });
-                output = bias is null ? output : Functional.Plus(output, bias.to_type(output.dtype).view(1, -1, 1, 1));
+                output = bias is null ? output : Arithmetic.Plus(output, bias.to_type(output.dtype).view(1, -1, 1, 1));
                 return geometry.Relu ? output.relu_() : output;
             case ConvolutionKernel.Unfold:
                 return UnfoldFunction.Convolve(input, weight, bias, geometry);

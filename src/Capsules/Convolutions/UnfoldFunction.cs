@@ -73,7 +73,7 @@ internal sealed class UnfoldFunction : autograd.SingleTensorFunction<UnfoldFunct
     {
         var wanted = geometry.Wanted;
         var dtype = MixedPrecision.Computed(input);
-        using Scalar zero = 0, one = 1;
+        using Scalar zero = 0.ToScalar(), one = 1.ToScalar();
         var rows = weight.flatten(1).t().to_type(dtype);
         var rowGradient = zeros([weight.size(0), rows.size(0) + (bias is null ? 0 : 1)], dtype, weight.device);
         var inputGradient = wanted[0] ? empty_like(input) : null;

@@ -30,7 +30,7 @@ public static partial class Functional
     {
         CheckActivations(nameof(capsule_cross_entropy), activations, target);
         using var scope = NewDisposeScope();
-        using Scalar least = 1e-12;
+        using var least = 1e-12.ToScalar();
         var a = Wide(activations);
         var logs = probabilities ? a.clamp_min(least).log() : nn.functional.log_softmax(a, dim: 1);
         var loss = logs.gather(1, target.unsqueeze(1)).squeeze(1).neg();

@@ -16,31 +16,6 @@ public static partial class Functional
     internal static ScalarType Wide(ScalarType dtype) =>
         dtype is ScalarType.Float16 or ScalarType.BFloat16 ? ScalarType.Float32 : dtype;
 
-    // TorchSharp hands a Scalar's handle to native code and does not keep the Scalar alive meanwhile, and dispose scopes do not
-    // hold Scalars: a collection at the wrong moment frees one while it is read. The implicit conversion of a number makes such
-    // a temporary, and so do a + b and a.add(scalar) (alpha = 1). The library therefore names its Scalars in a using, and adds by this.
-    private static readonly Scalar One = 1;
-
-    /// <summary>a + b, with no Scalar that the collector could free.</summary>
-    internal static Tensor Plus(Tensor a, Tensor b) => a.add(b, One);
-
-    /// <summary>a - b, beside <see cref="Plus(Tensor, Tensor)"/>: subtraction needs no Scalar.</summary>
-    internal static Tensor Minus(Tensor a, Tensor b) => a.sub(b);
-
-    /// <summary>x + term, likewise.</summary>
-    internal static Tensor Plus(Tensor x, double term)
-    {
-        using Scalar scalar = term;
-        return x.add(scalar, One);
-    }
-
-    /// <summary>x * factor, likewise.</summary>
-    internal static Tensor Times(Tensor x, double factor)
-    {
-        using Scalar scalar = factor;
-        return x.mul(scalar);
-    }
-
     // For labels (B, K): 1 at every label of a row of (B, classes), 0 elsewhere.
     private static Tensor OneHot(Tensor labels, long classes, ScalarType dtype)
     {

@@ -1,3 +1,4 @@
+using static Capsules.Arithmetic;
 using static TorchSharp.torch;
 using static TorchSharp.torch.nn;
 
@@ -46,9 +47,9 @@ public static partial class Functional
 
         var wide = Wide(lengths);
         var presence = Presence(wide, target);
-        using Scalar zero = 0;
-        var present = Plus(wide.neg(), positiveMargin).clamp_min(zero).square();      // max(0, m+ - |v|)^2
-        var absent = Plus(wide, -negativeMargin).clamp_min(zero).square();            // max(0, |v| - m-)^2
+        using var zero = 0.ToScalar();
+        var present = Square(Plus(wide.neg(), positiveMargin).clamp_min(zero));      // max(0, m+ - |v|)^2
+        var absent = Square(Plus(wide, -negativeMargin).clamp_min(zero));            // max(0, |v| - m-)^2
         var loss = Plus(presence * present, Times(Plus(presence.neg(), 1) * absent, negativeWeight)).sum(dim: 1);      // (B)
         if (preset == Preset.OfficialCode)
         {

@@ -1,3 +1,4 @@
+using static Capsules.Arithmetic;
 using static TorchSharp.torch;
 
 namespace Capsules;
@@ -15,7 +16,7 @@ public static partial class Functional
         using var scope = NewDisposeScope();
         var v = Wide(capsules);
         var norm = Norm(v, -1, keepdim: true);
-        var poses = v / (norm + norm.eq(zeros_like(norm)).to_type(norm.dtype));      // 1 where it is 0; torch.where has no META kernel
+        var poses = v / Plus(norm, norm.eq(zeros_like(norm)).to_type(norm.dtype));      // 1 where it is 0; torch.where has no META kernel
         var activations = norm.squeeze(-1);
         return (poses.to_type(capsules.dtype).MoveToOuterDisposeScope(), activations.to_type(capsules.dtype).MoveToOuterDisposeScope());
     }

@@ -1,3 +1,4 @@
+using static Capsules.Arithmetic;
 using static TorchSharp.torch;
 
 namespace Capsules;
@@ -26,8 +27,8 @@ public static partial class Functional
         CheckEps(eps);
         using var scope = NewDisposeScope();
         var x = Wide(s);
-        using Scalar one = 1;
-        var norm = eps == 0 ? Norm(x, dim, keepdim: true) : Plus(x.square().sum(dim, keepdim: true), eps).sqrt();
+        using var one = 1.ToScalar();
+        var norm = eps == 0 ? Norm(x, dim, keepdim: true) : Plus(Square(x).sum(dim, keepdim: true), eps).sqrt();
 
         // n / (1 + n^2) with both parts divided by max(n, 1), a constant to the gradient: otherwise the derivative's
         // (1 + n^2)^2 leaves float32 at n = 1e9 and the gradient is wrong without a word.

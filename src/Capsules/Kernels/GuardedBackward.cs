@@ -70,8 +70,9 @@ internal static class GuardedBackward
         {
             using var scope = NewDisposeScope();
             using var off = no_grad();
+            using var nan = double.NaN.ToScalar();
             var saved = ctx.get_saved_variables();
-            return [.. wanted.Select((isWanted, i) => isWanted ? (Tensor?)full_like(saved[i], double.NaN).DetachFromDisposeScope() : null)];
+            return [.. wanted.Select((isWanted, i) => isWanted ? (Tensor?)full_like(saved[i], nan).DetachFromDisposeScope() : null)];
         }
 #pragma warning disable CA1031
         catch (Exception)

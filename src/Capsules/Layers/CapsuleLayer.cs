@@ -220,7 +220,7 @@ public sealed class CapsuleLayer : nn.Module<Tensor, Tensor>
         _transform.CheckMask(input, mask, "B, N");
         using var scope = NewDisposeScope();
         activations = _transform.Activations(routing, input, activations, mask, "B, N");
-        var prior = logits is not null && initialLogits is not null ? Functional.Plus(logits, initialLogits) : logits ?? initialLogits;
+        var prior = logits is not null && initialLogits is not null ? Arithmetic.Plus(logits, initialLogits) : logits ?? initialLogits;
         var result = routing.Route(_transform.Votes(input, weight, mask), bias, prior, activations, coupling);
         return CapsuleTransform.As(result, input.dtype).MoveToOuterDisposeScope();
     }

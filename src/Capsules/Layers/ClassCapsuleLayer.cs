@@ -182,7 +182,7 @@ public sealed class ClassCapsuleLayer : nn.Module<Tensor, Tensor>
         Tensor Centres(long size)
         {
             var numbers = ones([size], votes.Dtype, votes.Device).cumsum(0);
-            return Functional.Times(Functional.Plus(numbers, -0.5), 1.0 / size);
+            return Arithmetic.Times(Arithmetic.Plus(numbers, -0.5), 1.0 / size);
         }
     }
 }

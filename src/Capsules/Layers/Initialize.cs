@@ -82,7 +82,7 @@ public static class Initialize
         const double WithinTwo = 0.95449973610364158;      // erf(2 / sqrt(2))
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
-        using Scalar scale = std * Math.Sqrt(2), least = -2 * std, most = 2 * std;
+        using Scalar scale = (std * Math.Sqrt(2)).ToScalar(), least = (-2 * std).ToScalar(), most = (2 * std).ToScalar();
         var drawn = empty(tensor.shape, Functional.Wide(tensor.dtype), tensor.device);      // half precisions have few uniform numbers
         tensor.copy_(drawn.uniform_(-WithinTwo, WithinTwo).erfinv_().mul_(scale).clamp_(least, most));
     }
@@ -90,7 +90,7 @@ public static class Initialize
     /// <summary>Sets all entries to a number.</summary>
     internal static void Constant(Tensor tensor, double value)
     {
-        using Scalar scalar = value;
+        using var scalar = value.ToScalar();
         nn.init.constant_(tensor, scalar);
     }
 

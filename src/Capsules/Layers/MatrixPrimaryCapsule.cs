@@ -123,7 +123,7 @@ public sealed class MatrixPrimaryCapsule : nn.Module<Tensor, (Tensor Poses, Tens
         var activations = x.narrow(1, CapsuleTypes * entries, CapsuleTypes);
         if (pose_norm is not null && activation_norm is not null)
         {
-            (poses, activations) = (pose_norm.call(poses), activation_norm.call(activations));
+            (poses, activations) = (BatchNormalisation.Call(pose_norm, poses), BatchNormalisation.Call(activation_norm, activations));
         }
 
         return (poses.permute(0, 1, 3, 4, 2).contiguous().MoveToOuterDisposeScope(), activations.sigmoid().MoveToOuterDisposeScope());

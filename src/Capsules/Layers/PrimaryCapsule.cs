@@ -195,8 +195,8 @@ public sealed class PrimaryCapsule : nn.Module<Tensor, Tensor>
             input, weight, _scale == 1 ? bias : null, _geometry, Kernel, ComputeDtype ?? weight.dtype, result: weight.dtype);
         if (_scale != 1)
         {
-            x = Functional.Times(x, _scale);
-            x = bias is null ? x : Functional.Plus(x, bias.view(1, -1, 1, 1));
+            x = Arithmetic.Times(x, _scale);
+            x = bias is null ? x : Arithmetic.Plus(x, bias.view(1, -1, 1, 1));
         }
 
         if (activation is not null)

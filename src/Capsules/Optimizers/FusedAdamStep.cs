@@ -56,7 +56,8 @@ internal sealed class FusedAdamStep(bool decoupled)
             }
 
             // The operation takes the number of this step, from 1, as a tensor.
-            steps.Add(full([], (float)(count + 1), dtype: ScalarType.Float32, device: parameter.device));
+            using var number = ((float)(count + 1)).ToScalar();
+            steps.Add(full([], number, dtype: ScalarType.Float32, device: parameter.device));
         }
 
         TorchDispatcher.Call(

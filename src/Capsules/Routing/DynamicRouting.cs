@@ -114,9 +114,9 @@ public sealed class DynamicRouting : Routing
         for (var t = 1; t < Iterations; t++)
         {
             var v = Squashed(c is null ? UniformSum(votes) : votes.WeightedSum(c), bias);
-            sum = sum is null ? v : Functional.Plus(sum, v);
+            sum = sum is null ? v : Arithmetic.Plus(sum, v);
             var agreement = votes.Agreement(sum);
-            c = Softmax(logits is null ? agreement : Functional.Plus(agreement, logits));
+            c = Softmax(logits is null ? agreement : Arithmetic.Plus(agreement, logits));
         }
 
         return c;
@@ -140,7 +140,7 @@ public sealed class DynamicRouting : Routing
         return nn.functional.softmax(cat([orphan, logits], dim: -1), dim: -1).narrow(-1, 1, logits.size(-1));
     }
 
-    private Tensor UniformSum(Votes votes) => Functional.Times(votes.Sum(), InitialCoupling(votes.OutCapsules));
+    private Tensor UniformSum(Votes votes) => Arithmetic.Times(votes.Sum(), InitialCoupling(votes.OutCapsules));
 
     private void Check(Votes votes, Tensor? bias, Tensor? logits, Tensor? activations)
     {

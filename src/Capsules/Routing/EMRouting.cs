@@ -99,7 +99,7 @@ public sealed class EMRouting : Routing
                 return new RoutingResult(fit.Mean, fit.LogActivation().exp(), coupling ? votes.Present(r) : null).MoveToOuterDisposeScope();
             }
 
-            r = votes.Softmax(Functional.Plus(fit.LogDensity(), fit.LogActivation().unsqueeze(1)));
+            r = votes.Softmax(Arithmetic.Plus(fit.LogDensity(), fit.LogActivation().unsqueeze(1)));
         }
     }
 
@@ -112,28 +112,28 @@ public sealed class EMRouting : Routing
     {
         var rows = weights.transpose(1, 2).unsqueeze(2);      // (B, J, 1, N)
         var total = weights.sum(1).unsqueeze(-1);
-        var divisor = Functional.Plus(total, Least);
+        var divisor = Arithmetic.Plus(total, Least);
         var centre = rows.detach().matmul(v.detach()).squeeze(2) / divisor.detach();
-        var offsets = Functional.Minus(v, centre.unsqueeze(2));
-        var squares = offsets.square();
+        var offsets = Arithmetic.Minus(v, centre.unsqueeze(2));
+        var squares = Arithmetic.Square(offsets);
         var sum = rows.matmul(offsets).squeeze(2);
-        var shift = Functional.Minus(sum, Functional.Times(centre, Least)) / divisor;      // mean - centre
+        var shift = Arithmetic.Minus(sum, Arithmetic.Times(centre, Least)) / divisor;      // mean - centre
 
         // sum_i w (offset - shift)^2, which rounding alone could bring below 0.
-        var spread = Functional.Minus(rows.matmul(squares).squeeze(2), shift * Functional.Minus(Functional.Times(sum, 2), shift * total));
-        using Scalar zero = 0;
-        var variance = Functional.Plus(spread.clamp_min(zero) / divisor, Least);
-        var deviation = Functional.Times(variance.log(), 0.5);
-        var cost = (Functional.Plus(deviation, beta_u.to_type(v.dtype).unsqueeze(-1)) * total).sum(-1);
+        var spread = Arithmetic.Minus(rows.matmul(squares).squeeze(2), shift * Arithmetic.Minus(Arithmetic.Times(sum, 2), shift * total));
+        using var zero = 0.ToScalar();
+        var variance = Arithmetic.Plus(spread.clamp_min(zero) / divisor, Least);
+        var deviation = Arithmetic.Times(variance.log(), 0.5);
+        var cost = (Arithmetic.Plus(deviation, beta_u.to_type(v.dtype).unsqueeze(-1)) * total).sum(-1);
         if (NormalizeCost)
         {
-            using Scalar one = 1;
-            cost = Functional.Times(cost, 100.0 * votes.OutCapsules) / votes.Weights().sum(1, keepdim: true).clamp_min(one);
+            using var one = 1.ToScalar();
+            cost = Arithmetic.Times(cost, 100.0 * votes.OutCapsules) / votes.Weights().sum(1, keepdim: true).clamp_min(one);
         }
 
         var lambda = FinalLambda * (1 - Math.Pow(0.95, t));
-        var logit = Functional.Times(Functional.Minus(beta_a.to_type(v.dtype), cost), lambda);
-        return new Gaussians(Functional.Plus(centre, shift), variance, offsets, squares, shift, logit);
+        var logit = Arithmetic.Times(Arithmetic.Minus(beta_a.to_type(v.dtype), cost), lambda);
+        return new Gaussians(Arithmetic.Plus(centre, shift), variance, offsets, squares, shift, logit);
     }
 
     // Mean and variance (B, J, E); the votes' offsets from about the mean and their squares (B, J, N, E), and by what the mean is shifted
@@ -148,11 +148,11 @@ public sealed class EMRouting : Routing
         {
             // (offset - shift)^2 / variance, multiplied out, so that no third tensor of all votes is kept for the gradient.
             var precision = Variance.reciprocal();
-            var slope = Functional.Times(Shift * precision, 2);
-            var ofVotes = Functional.Minus(Squares.matmul(precision.unsqueeze(-1)), Offsets.matmul(slope.unsqueeze(-1))).squeeze(-1);
-            var distance = Functional.Plus(ofVotes, (Shift.square() * precision).sum(-1, keepdim: true)).transpose(1, 2);
-            var determinant = Functional.Times(Variance, 2 * Math.PI).log().sum(-1).unsqueeze(1);
-            return Functional.Times(Functional.Plus(distance, determinant), -0.5);
+            var slope = Arithmetic.Times(Shift * precision, 2);
+            var ofVotes = Arithmetic.Minus(Squares.matmul(precision.unsqueeze(-1)), Offsets.matmul(slope.unsqueeze(-1))).squeeze(-1);
+            var distance = Arithmetic.Plus(ofVotes, (Arithmetic.Square(Shift) * precision).sum(-1, keepdim: true)).transpose(1, 2);
+            var determinant = Arithmetic.Times(Variance, 2 * Math.PI).log().sum(-1).unsqueeze(1);
+            return Arithmetic.Times(Arithmetic.Plus(distance, determinant), -0.5);
         }
     }
 }

@@ -86,13 +86,13 @@ public sealed class InvertedDotProductRouting : Routing
 
         using var scope = NewDisposeScope();
         var sums = outputs is null
-            ? Functional.Times(votes.Sum(), 1.0 / votes.OutCapsules)
+            ? Arithmetic.Times(votes.Sum(), 1.0 / votes.OutCapsules)
             : votes.WeightedSum(Coupling(votes, outputs));
         return Normalised(votes, sums).MoveToOuterDisposeScope();
     }
 
     private static Tensor Coupling(Votes votes, Tensor outputs) =>
-        nn.functional.softmax(Functional.Times(votes.Agreement(outputs), 1 / Math.Sqrt(votes.OutDim)), dim: -1);
+        nn.functional.softmax(Arithmetic.Times(votes.Agreement(outputs), 1 / Math.Sqrt(votes.OutDim)), dim: -1);
 
     private Tensor Normalised(Votes votes, Tensor sums)
     {

@@ -42,7 +42,7 @@ public sealed class KMeansRouting : Routing
         CheckArguments(votes, bias, logits, activations);
         using var scope = NewDisposeScope();
         var similarity = Measure(votes);
-        var s = Functional.Times(votes.Sum(), 1.0 / votes.OutCapsules);
+        var s = Arithmetic.Times(votes.Sum(), 1.0 / votes.OutCapsules);
         Tensor? c = null;
         for (var t = 0; t < Iterations; t++)
         {
@@ -75,8 +75,8 @@ public sealed class KMeansRouting : Routing
             return centres =>
             {
                 var dot = built.Agreement(centres);
-                var squares = Functional.Plus(lengths.square(), centres.square().sum(-1).unsqueeze(1));
-                return dot / AtLeast(Functional.Minus(squares, dot));
+                var squares = Arithmetic.Plus(Arithmetic.Square(lengths), Arithmetic.Square(centres).sum(-1).unsqueeze(1));
+                return dot / AtLeast(Arithmetic.Minus(squares, dot));
             };
         }
 
@@ -87,11 +87,11 @@ public sealed class KMeansRouting : Routing
         };
     }
 
-    private static Tensor Centred(Tensor x) => Functional.Minus(x, x.mean([-1], keepdim: true));
+    private static Tensor Centred(Tensor x) => Arithmetic.Minus(x, x.mean([-1], keepdim: true));
 
     private static Tensor AtLeast(Tensor x)
     {
-        using Scalar least = Least;
+        using var least = Least.ToScalar();
         return x.clamp_min(least);
     }
 }

@@ -57,11 +57,11 @@ public sealed class MaxMinRouting : Routing
     {
         CheckArguments(votes, bias, logits, activations);
         using var scope = NewDisposeScope();
-        var v = Squashed(Functional.Times(votes.Sum(), Upper), bias);
+        var v = Squashed(Arithmetic.Times(votes.Sum(), Upper), bias);
         Tensor? c = null, sum = null;
         for (var t = 1; t < Iterations; t++)
         {
-            sum = sum is null ? v : Functional.Plus(sum, v);
+            sum = sum is null ? v : Arithmetic.Plus(sum, v);
             c = MaxMin(votes.Agreement(sum));
             v = Squashed(votes.WeightedSum(c), bias);
         }
@@ -73,11 +73,11 @@ public sealed class MaxMinRouting : Routing
     private Tensor MaxMin(Tensor logits)
     {
         var lowest = logits.amin([-1], keepdim: true);
-        var range = Functional.Minus(logits.amax([-1], keepdim: true), lowest);
-        using Scalar least = Least;
+        var range = Arithmetic.Minus(logits.amax([-1], keepdim: true), lowest);
+        using var least = Least.ToScalar();
         var equal = range.lt(least);
-        var above = Functional.Minus(logits, lowest) / where(equal, ones_like(range), range);
+        var above = Arithmetic.Minus(logits, lowest) / where(equal, ones_like(range), range);
         var share = where(equal, ones_like(above), above);
-        return Functional.Plus(Functional.Times(share, Upper - Lower), Lower);
+        return Arithmetic.Plus(Arithmetic.Times(share, Upper - Lower), Lower);
     }
 }

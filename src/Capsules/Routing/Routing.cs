@@ -114,7 +114,7 @@ public abstract class Routing : nn.Module
         : votes.Present(logits.expand(votes.Batch, votes.InCapsules, votes.OutCapsules));
 
     /// <summary>s + bias, the bias null for none, in the dtype of s.</summary>
-    private protected static Tensor Biased(Tensor s, Tensor? bias) => bias is null ? s : Functional.Plus(s, Functional.Wide(bias));
+    private protected static Tensor Biased(Tensor s, Tensor? bias) => bias is null ? s : Arithmetic.Plus(s, Functional.Wide(bias));
 
     /// <summary>squash(s + bias): how algorithms that sum votes end an iteration.</summary>
     private protected static Tensor Squashed(Tensor s, Tensor? bias) => Functional.squash(Biased(s, bias));

@@ -63,14 +63,14 @@ public sealed class SelfAttentionRouting : Routing
         CheckArguments(votes, bias, logits, activations);
         CheckPrior(votes);
         using var scope = NewDisposeScope();
-        var agreement = Functional.Times(votes.Agreement(votes.Sum()), 1 / Math.Sqrt(votes.OutDim));
+        var agreement = Arithmetic.Times(votes.Agreement(votes.Sum()), 1 / Math.Sqrt(votes.OutDim));
         if (Present(votes, logits) is { } given)
         {
-            agreement = Functional.Plus(agreement, Functional.Wide(given));
+            agreement = Arithmetic.Plus(agreement, Functional.Wide(given));
         }
 
         var c = nn.functional.softmax(agreement, dim: -1);      // over the OUTPUT capsules
-        c = prior is null ? c : Functional.Plus(c, Functional.Wide(prior));
+        c = prior is null ? c : Arithmetic.Plus(c, Functional.Wide(prior));
         var s = votes.WeightedSum(c);
         var v = Functional.exponential_squash(Biased(s, bias));
         return new RoutingResult(v, coupling: coupling ? votes.Present(c) : null).MoveToOuterDisposeScope();

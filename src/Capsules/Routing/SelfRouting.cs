@@ -68,7 +68,7 @@ public sealed class SelfRouting : Routing
         ShapeGuard.Like(GetName(), input, "the input capsules", weight, nameof(weight));
         using var scope = NewDisposeScope();
         var grouped = Functional.Wide(input).reshape(votes.Batch, groups, votes.InCapsules / groups, input.size(2));
-        var own = Functional.Plus(einsum("bgpd,gdj->bgpj", grouped, Functional.Wide(weight)), Functional.Wide(this.bias).unsqueeze(1));
+        var own = Arithmetic.Plus(einsum("bgpd,gdj->bgpj", grouped, Functional.Wide(weight)), Functional.Wide(this.bias).unsqueeze(1));
         var r = nn.functional.softmax(own.reshape(votes.Batch, votes.InCapsules, votes.OutCapsules), dim: -1);
         var a = votes.Weights(activations);
         var shares = a.unsqueeze(-1) * r;      // (B, N, J)
@@ -79,5 +79,5 @@ public sealed class SelfRouting : Routing
     }
 
     // Nobody there: poses and activations are then 0.
-    private static Tensor NotZero(Tensor sums) => Functional.Plus(sums, 1e-20);
+    private static Tensor NotZero(Tensor sums) => Arithmetic.Plus(sums, 1e-20);
 }

@@ -43,7 +43,7 @@ internal sealed class TranslatedVotes : Votes
         using (votes)
         {
             using var scope = NewDisposeScope();
-            return Functional.Plus(votes, offsets()).MoveToOuterDisposeScope();
+            return Arithmetic.Plus(votes, offsets()).MoveToOuterDisposeScope();
         }
     }
 }

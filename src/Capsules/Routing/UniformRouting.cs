@@ -26,7 +26,7 @@ public sealed class UniformRouting : Routing
         CheckArguments(votes, bias, logits, activations);
         using var scope = NewDisposeScope();
         var share = 1.0 / votes.OutCapsules;
-        var s = Functional.Times(votes.Sum(), share);
+        var s = Arithmetic.Times(votes.Sum(), share);
         var v = Squashed(s, bias);
         return new RoutingResult(v, coupling: coupling ? votes.UniformCoupling(share) : null).MoveToOuterDisposeScope();
     }

@@ -96,7 +96,7 @@ public sealed class VariationalBayesRouting : Routing
             if (t == Iterations)
             {
                 var entropy = posterior.ExpectedShare.exp() * posterior.Entropy;
-                var logit = Functional.Minus(beta_a.to_type(v.dtype), Functional.Plus(entropy, beta_u.to_type(v.dtype)));
+                var logit = Arithmetic.Minus(beta_a.to_type(v.dtype), Arithmetic.Plus(entropy, beta_u.to_type(v.dtype)));
                 var poses = Normalised(pose_norm, posterior.Mean);
                 var activation = Normalised(activation_norm, logit).sigmoid();
                 return new RoutingResult(poses, activation, coupling ? votes.Present(r) : null).MoveToOuterDisposeScope();
@@ -107,24 +107,24 @@ public sealed class VariationalBayesRouting : Routing
     }
 
     // The running statistics have the module's dtype, which is a half one where poses are computed in float32.
-    private Tensor Normalised(BatchNorm1d? norm, Tensor x) => norm is null ? x : norm.call(x.to_type(beta_a.dtype)).to_type(x.dtype);
+    private Tensor Normalised(BatchNorm1d? norm, Tensor x) => norm is null ? x : BatchNormalisation.Call(norm, x.to_type(beta_a.dtype)).to_type(x.dtype);
 
     /// <summary>The variational posterior of all output capsules, tensors (B, J) or (B, J, E).</summary>
     private sealed record Posterior(Tensor Total, Tensor Mean, Tensor Scale)
     {
         private long Dim => Mean.size(-1);
 
-        private Tensor Nu => Functional.Plus(Total, Dim + 1.0);
+        private Tensor Nu => Arithmetic.Plus(Total, Dim + 1.0);
 
         public static Posterior Of(Tensor v, Tensor weights)
         {
             var total = weights.sum(1);
             var sums = einsum("bnj,bnje->bje", weights, v);
-            var mu = sums / Functional.Plus(total, 1e-20).unsqueeze(-1);      // 0 where nobody is there
-            var kappa = Functional.Plus(total, Kappa0);
-            var spread = einsum("bnj,bnje->bje", weights, Functional.Minus(v, mu.unsqueeze(1)).square());
-            var shrinkage = Functional.Times(total / kappa, Kappa0).unsqueeze(-1) * mu.square();
-            return new Posterior(total, sums / kappa.unsqueeze(-1), Functional.Plus(Functional.Plus(spread, shrinkage), 1));
+            var mu = sums / Arithmetic.Plus(total, 1e-20).unsqueeze(-1);      // 0 where nobody is there
+            var kappa = Arithmetic.Plus(total, Kappa0);
+            var spread = einsum("bnj,bnje->bje", weights, Arithmetic.Square(Arithmetic.Minus(v, mu.unsqueeze(1))));
+            var shrinkage = Arithmetic.Times(total / kappa, Kappa0).unsqueeze(-1) * Arithmetic.Square(mu);
+            return new Posterior(total, sums / kappa.unsqueeze(-1), Arithmetic.Plus(Arithmetic.Plus(spread, shrinkage), 1));
         }
 
         // E[ln pi_j] of the Dirichlet distribution.
@@ -132,24 +132,24 @@ public sealed class VariationalBayesRouting : Routing
         {
             get
             {
-                var alpha = Functional.Plus(Total, Alpha0);
-                return Functional.Minus(alpha.digamma(), alpha.sum(-1, keepdim: true).digamma());
+                var alpha = Arithmetic.Plus(Total, Alpha0);
+                return Arithmetic.Minus(alpha.digamma(), alpha.sum(-1, keepdim: true).digamma());
             }
         }
 
         // H_j, from E[ln |Lambda_j|].
         public Tensor Entropy =>
-            Functional.Plus(Functional.Times(ExpectedLogDeterminant, -0.5), Dim / 2.0 * Math.Log(2 * Math.PI * Math.E));
+            Arithmetic.Plus(Arithmetic.Times(ExpectedLogDeterminant, -0.5), Dim / 2.0 * Math.Log(2 * Math.PI * Math.E));
 
         // E[ln pi_j] + E[ln N(v_ij)], (B, N, J).
         public Tensor LogResponsibility(Tensor v)
         {
-            var kappa = Functional.Plus(Total, Kappa0);
-            var distance = (Functional.Minus(v, Mean.unsqueeze(1)).square() / Scale.unsqueeze(1)).sum(-1);
-            var expected = Functional.Plus(distance * Nu.unsqueeze(1), Functional.Times(kappa.reciprocal(), Dim).unsqueeze(1));
-            var perOutput = Functional.Plus(ExpectedShare, Functional.Times(ExpectedLogDeterminant, 0.5));
-            var logDensity = Functional.Minus(perOutput.unsqueeze(1), Functional.Times(expected, 0.5));
-            return Functional.Plus(logDensity, -Dim / 2.0 * Math.Log(2 * Math.PI));
+            var kappa = Arithmetic.Plus(Total, Kappa0);
+            var distance = (Arithmetic.Square(Arithmetic.Minus(v, Mean.unsqueeze(1))) / Scale.unsqueeze(1)).sum(-1);
+            var expected = Arithmetic.Plus(distance * Nu.unsqueeze(1), Arithmetic.Times(kappa.reciprocal(), Dim).unsqueeze(1));
+            var perOutput = Arithmetic.Plus(ExpectedShare, Arithmetic.Times(ExpectedLogDeterminant, 0.5));
+            var logDensity = Arithmetic.Minus(perOutput.unsqueeze(1), Arithmetic.Times(expected, 0.5));
+            return Arithmetic.Plus(logDensity, -Dim / 2.0 * Math.Log(2 * Math.PI));
         }
 
         // E[ln |Lambda_j|] of the Wishart distribution: sum_d digamma((nu - d) / 2) + D ln 2 - ln |1 / Psi|.
@@ -157,9 +157,9 @@ public sealed class VariationalBayesRouting : Routing
         {
             get
             {
-                var halves = Enumerable.Range(0, (int)Dim).Select(d => Functional.Times(Functional.Plus(Nu, -d), 0.5).unsqueeze(-1));
+                var halves = Enumerable.Range(0, (int)Dim).Select(d => Arithmetic.Times(Arithmetic.Plus(Nu, -d), 0.5).unsqueeze(-1));
                 var digammas = cat([.. halves], dim: -1).digamma().sum(-1);
-                return Functional.Plus(Functional.Minus(digammas, Scale.log().sum(-1)), Dim * Math.Log(2));
+                return Arithmetic.Plus(Arithmetic.Minus(digammas, Scale.log().sum(-1)), Dim * Math.Log(2));
             }
         }
     }

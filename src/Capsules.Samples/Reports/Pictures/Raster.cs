@@ -36,7 +36,7 @@ internal sealed record Raster(int Width, int Height, byte[] Rgba)
     {
         var (height, width) = ((int)colors.size(1), (int)colors.size(2));
         var opaque = cat([colors, ones_like(colors.narrow(3, 0, 1))], 3);
-        var bytes = opaque.detach().mul(255).round().clamp(0, 255).to(uint8).cpu().contiguous().data<byte>().ToArray();
+        var bytes = Arithmetic.Clamp(Arithmetic.Times(opaque.detach(), 255).round(), 0, 255).to(uint8).cpu().contiguous().data<byte>().ToArray();
         return [.. bytes.Chunk(4 * height * width).Select(pixels => new Raster(width, height, pixels))];
     }
 }
