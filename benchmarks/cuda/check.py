@@ -339,8 +339,8 @@ def memory(both, shape):
     share = extra / (4 * B * N * J * E)
     print(f"  peak of extra memory beside the gradients {extra / 2 ** 20:.1f} MiB, {share:.1%} of u_hat in float32")
 
-    # Where N is small several warps share a weight's gradient, whose parts may be a fourth of small votes: docs/gpu-kernel.md.
-    if N >= MNIST[1] and share >= 0.1:
+    # From 80 input capsules an iteration on: docs/gpu-kernel.md.
+    if N >= 80 * 3 and share >= 0.1:
         raise SystemExit("That is more than the tenth of u_hat that docs/gpu.md promises.")
 
 

@@ -191,7 +191,7 @@ def random_case(seed, small, stored):
 
 def served(case):
     try:
-        Plan(case["B"], case["G"] * case["group"], case["D"], case["J"], case["E"], case["group"], case["multiprocessors"])
+        Plan(case["B"], case["G"] * case["group"], case["D"], case["J"], case["E"], case["group"], 1, case["multiprocessors"])
         return True
     except ValueError:
         return False

@@ -24,7 +24,7 @@ def ceil_div(a, b):
 class Plan:
     """Which kernels serve so many capsules, and how many blocks of what size."""
 
-    def __init__(self, B, N, D, J, E, group_size, multiprocessors):
+    def __init__(self, B, N, D, J, E, group_size, passes, multiprocessors):
         self.B, self.N, self.D, self.J, self.E, self.group_size = B, N, D, J, E, group_size
         self.layout = next((l for l in LAYOUTS if J <= l.capsules and E <= l.entries), None)
         if self.layout is None:
@@ -51,7 +51,8 @@ class Plan:
         self.row_tiles = ceil_div(B, tile_rows)
         resident = multiprocessors * RESIDENT_BLOCKS
         parts = resident * (2 if self.row_tiles > resident // 2 else 1) // self.row_tiles
-        parts = max(1, min(parts, max(min(N, 8), N // 16), 65535))
+        most = max(min(N, 8), N // 16)
+        parts = max(1, min(parts, most, 65535))
         self.chunk = ceil_div(ceil_div(N, parts), self.slots) * self.slots
         self.parts = ceil_div(N, self.chunk)
 
@@ -60,11 +61,13 @@ class Plan:
         self.gradient_shared = 4 * self.gradient_warps * warp
         target = resident * WARPS
         units = N // group_size * ceil_div(D, layout.piece)
-        chunks = max(1, min(target // units, group_size))
+        budget, weights, logits = max(most, N // 10 - 3 * passes - 1) * B * J * E, N // group_size * J * D * E, N * J
+        chunks = max(1, min(target // units, group_size, budget // weights - 1))
         self.gradient_chunk = ceil_div(group_size, chunks)
         self.chunks = ceil_div(group_size, self.gradient_chunk)
         units *= self.chunks
-        row_parts = max(1, min(target // units, ceil_div(B, layout.row_groups)))
+        affordable = (budget - weights - logits) // (self.chunks * weights + logits)
+        row_parts = max(1, min(target // units, ceil_div(B, layout.row_groups), affordable))
         self.rows = ceil_div(ceil_div(B, row_parts), layout.row_groups) * layout.row_groups
         self.row_parts = ceil_div(B, self.rows)
         self.gradient_blocks = ceil_div(units, self.gradient_warps)
@@ -106,8 +109,8 @@ class Routing:
         self.unused_logits = logits if iterations == 0 else None
         B, N, D = u.shape
         G, J, _, E = weight.shape
-        self.plan = Plan(B, N, D, J, E, N // G, device.multiprocessors)
         self.passes, self.leaky, self.all = max(iterations, 1), int(leaky), int(through_all)
+        self.plan = Plan(B, N, D, J, E, N // G, self.passes, device.multiprocessors)
         self.structures = structures(device.real)
         self.logits_stride = N * J if self.logits is not None and len(self.logits.shape) == 3 else 0
 
@@ -148,13 +151,7 @@ class Routing:
             B=p.B, J=p.J, E=p.E)
         self.device.launch("capsules_routing_start", (p.vector_blocks, 1), 256, 0, arguments)
         if self.all and pairs > 0:
-            partials, running = empty(p.parts, *shape), empty(*shape)
-            for pair in range(pairs - 1, -1, -1):
-                self.vote_pass("agreement", partials, v[pair], ds[pair])
-                arguments = self.structures.Step(
-                    partials=at(partials), s=at(self.s[pair]), running=at(running), ds=at(ds[pair - 1] if pair > 0 else ds[pairs]),
-                    parts=p.parts, B=p.B, J=p.J, E=p.E, first=int(pair == pairs - 1))
-                self.device.launch("capsules_routing_step", (p.vector_blocks, 1), 256, 0, arguments)
+            self.pass_backwards(pairs, v, ds)
 
         # What one warp sums is written as it is stored; what several sum is added up first.
         stored, empty_stored, narrowed = self.device.stored_pointer, self.device.empty_stored, self.device.narrowed
@@ -183,3 +180,14 @@ class Routing:
             logits_gradient = narrowed(total(logits_parts, 0))
         bias_gradient = narrowed(total(total(ds, 0), 0)) if self.bias is not None else None
         return input_gradient, weight_gradient, bias_gradient, logits_gradient
+
+    def pass_backwards(self, pairs, v, ds):
+        """From the last iteration to the second. A function of its own, so that its parts are let go before those of the gradients."""
+        p, at, empty, shape = self.plan, self.device.pointer, self.device.empty, (self.plan.B, self.plan.J, self.plan.E)
+        partials, running = empty(p.parts, *shape), empty(*shape)
+        for pair in range(pairs - 1, -1, -1):
+            self.vote_pass("agreement", partials, v[pair], ds[pair])
+            arguments = self.structures.Step(
+                partials=at(partials), s=at(self.s[pair]), running=at(running), ds=at(ds[pair - 1] if pair > 0 else ds[pairs]),
+                parts=p.parts, B=p.B, J=p.J, E=p.E, first=int(pair == pairs - 1))
+            self.device.launch("capsules_routing_step", (p.vector_blocks, 1), 256, 0, arguments)

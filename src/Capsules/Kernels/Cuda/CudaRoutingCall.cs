@@ -95,6 +95,8 @@ internal static unsafe class CudaRoutingCall
     /// <summary>From the last iteration to the second: the gradient of V(t-1), and from it ds(t-1).</summary>
     private static void PassBackwards(Problem problem, int pairs, Tensor saved, Tensor v, Tensor ds)
     {
+        // Launches run one after the other, so that the gradients' parts, which come next, may lie where these parts were.
+        using var scope = NewDisposeScope();
         var plan = problem.Plan;
         var sizes = plan.Sizes;
         var partials = problem.Empty(plan.Parts, sizes.B, sizes.J, sizes.E);
@@ -203,7 +205,7 @@ internal static unsafe class CudaRoutingCall
             var logits = options.HasLogits ? prepared[^1] : null;
             Logits = options.Iterations > 0 ? logits : null;
             UnusedLogits = options.Iterations > 0 ? null : logits;
-            Plan = new CudaRoutingPlan(SizesOf(Input, Weight), launcher.Multiprocessors);
+            Plan = new CudaRoutingPlan(SizesOf(Input, Weight), Passes, launcher.Multiprocessors);
             LogitsStride = Logits is { ndim: 3 } ? Logits.size(1) * Logits.size(2) : 0;
         }
 

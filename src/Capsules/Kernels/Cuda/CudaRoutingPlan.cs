@@ -2,7 +2,8 @@ namespace Capsules;
 
 /// <summary>Which CUDA kernels serve a problem, and in how many blocks of what size its passes run.</summary>
 /// <remarks>
-/// A function of the sizes and of the number of multiprocessors alone, so that the same call on the same card adds in the same order.
+/// A function of the sizes, the passes forward and the number of multiprocessors alone, so that the same call on the same card adds in the
+/// same order.
 /// benchmarks/cuda/routing.py makes the same plan.
 /// </remarks>
 internal sealed class CudaRoutingPlan
@@ -15,7 +16,7 @@ internal sealed class CudaRoutingPlan
 
     private const int GridHeight = 65535;
 
-    public CudaRoutingPlan(in CudaRoutingSizes sizes, int multiprocessors)
+    public CudaRoutingPlan(in CudaRoutingSizes sizes, int passes, int multiprocessors)
     {
         Sizes = sizes;
         Layout = CudaRoutingLayout.For(sizes.J, sizes.E) ?? throw new ArgumentException(WhyNot(sizes), nameof(sizes));
@@ -35,10 +36,11 @@ internal sealed class CudaRoutingPlan
         PassShared = (int)(sizeof(float) * Math.Max(slots * slotFloats, exchange));
         RowTiles = CeilDiv(sizes.B, tileRows);
 
-        // Parts of the input capsules fill the card, but their sums (part, B, J, E) stay a sixteenth of the votes.
+        // Parts of the input capsules fill the card, but their sums (part, B, J, E) stay a sixteenth of the votes, or 8 parts.
+        var most = Math.Max(Math.Min(sizes.N, 8), sizes.N / 16);
         var resident = multiprocessors * ResidentBlocks;
         var parts = (long)resident * (RowTiles > resident / 2 ? 2 : 1) / RowTiles;
-        parts = Math.Max(1, Math.Min(Math.Min(parts, Math.Max(Math.Min(sizes.N, 8), sizes.N / 16)), GridHeight));
+        parts = Math.Max(1, Math.Min(Math.Min(parts, most), GridHeight));
         Chunk = CeilDiv(CeilDiv(sizes.N, parts), slots) * slots;
         Parts = CeilDiv(sizes.N, Chunk);
 
@@ -46,10 +48,18 @@ internal sealed class CudaRoutingPlan
         GradientShared = (int)(sizeof(float) * gradientWarps * gradientFloats);
         var target = (long)resident * Warps;
         var units = (long)sizes.Groups * CeilDiv(sizes.D, Layout.Piece);
-        GradientChunk = CeilDiv(sizes.GroupSize, Math.Max(1, Math.Min(target / units, sizes.GroupSize)));
+
+        // Parts of gradients, and what they are added up to in float32, come after those sums and get their memory: or all that is left of
+        // a tenth of the votes beside s, V and ds of each pass.
+        var budget = Math.Max(most, sizes.N / 10 - 3L * passes - 1) * sizes.B * sizes.J * sizes.E;
+        var weights = (long)sizes.Groups * sizes.J * sizes.D * sizes.E;
+        var logits = (long)sizes.N * sizes.J;
+        var chunks = Math.Min(Math.Min(target / units, sizes.GroupSize), budget / weights - 1);
+        GradientChunk = CeilDiv(sizes.GroupSize, Math.Max(1, chunks));
         Chunks = CeilDiv(sizes.GroupSize, GradientChunk);
         units *= Chunks;
-        var rowParts = Math.Max(1, Math.Min(target / units, CeilDiv(sizes.B, Layout.RowGroups)));
+        var affordable = (budget - weights - logits) / (Chunks * weights + logits);
+        var rowParts = Math.Max(1, Math.Min(Math.Min(target / units, CeilDiv(sizes.B, Layout.RowGroups)), affordable));
         GradientRows = CeilDiv(CeilDiv(sizes.B, rowParts), Layout.RowGroups) * Layout.RowGroups;
         RowParts = CeilDiv(sizes.B, GradientRows);
         GradientBlocks = CeilDiv(units, gradientWarps);

@@ -21,7 +21,7 @@ public sealed class CudaRoutingPlanTests
     [MemberData(nameof(Problems))]
     public void Plan_AnyProblem_CoversEachInputCapsuleRowAndVectorOnce(int b, int n, int d, int j, int e, int group, int multiprocessors)
     {
-        var plan = new CudaRoutingPlan(new(b, n, d, j, e, group), multiprocessors);
+        var plan = new CudaRoutingPlan(new(b, n, d, j, e, group), 3, multiprocessors);
         ((plan.Parts - 1) * plan.Chunk).Should().BeLessThan(n);
         (plan.Parts * plan.Chunk).Should().BeGreaterThanOrEqualTo(n);
         var tileRows = plan.RowWarps * 2 * plan.Layout.RowGroups;
@@ -38,7 +38,7 @@ public sealed class CudaRoutingPlanTests
     [MemberData(nameof(Problems))]
     public void Plan_AnyProblem_StaysWithinWhatEveryCardGives(int b, int n, int d, int j, int e, int group, int multiprocessors)
     {
-        var plan = new CudaRoutingPlan(new(b, n, d, j, e, group), multiprocessors);
+        var plan = new CudaRoutingPlan(new(b, n, d, j, e, group), 3, multiprocessors);
         plan.PassShared.Should().BeInRange(1, 48 * 1024);
         plan.GradientShared.Should().BeInRange(1, 48 * 1024);
         plan.PassThreads.Should().BeInRange(32, 128);
@@ -53,7 +53,7 @@ public sealed class CudaRoutingPlanTests
     [InlineData(512, 9216)]
     public void Plan_LargeProblem_KeepsPartsOfSumsBelowATenthOfTheVotes(int b, int n)
     {
-        var plan = new CudaRoutingPlan(Mnist with { B = b, N = n }, multiprocessors: 132);
+        var plan = new CudaRoutingPlan(Mnist with { B = b, N = n }, 3, multiprocessors: 132);
         (plan.Parts / (double)n).Should().BeLessThan(0.1);
         plan.WeightParts.Should().Be(1, "weights' gradients then need no parts at all");
     }
@@ -64,14 +64,16 @@ public sealed class CudaRoutingPlanTests
     [InlineData(4096, 1152, 8, 10, 16, 1, 132, "128 12544 256 3 384 | 128 34304 1 1 4096 1 288")]
     [InlineData(512, 9216, 8, 10, 16, 1, 132, "128 12544 32 12 768 | 128 34304 1 1 512 1 2304")]
     [InlineData(1, 1152, 8, 10, 16, 1, 40, "128 24064 1 72 16 | 128 34304 1 1 4 1 288")]
-    [InlineData(7, 16, 16, 10, 16, 1, 132, "128 45568 1 4 4 | 96 41472 1 1 4 2 11")]
-    [InlineData(33, 1152, 8, 5, 16, 36, 132, "128 10240 3 72 16 | 128 22784 1 36 36 1 288")]
+    [InlineData(7, 16, 16, 10, 16, 1, 132, "128 45568 1 4 4 | 96 41472 1 1 8 1 11")]
+    [InlineData(33, 1152, 8, 5, 16, 36, 132, "128 10240 3 72 16 | 128 22784 3 12 36 1 96")]
     [InlineData(64, 100, 12, 32, 16, 1, 20, "128 27008 8 7 15 | 32 26672 1 1 64 1 300")]
     [InlineData(65, 17, 4, 16, 32, 1, 1, "128 9344 9 1 17 | 128 36928 1 1 65 1 5")]
-    [InlineData(66, 3, 8, 10, 64, 3, 108, "128 21376 9 3 1 | 64 42304 1 3 1 66 3")]
+    [InlineData(66, 3, 8, 10, 64, 3, 108, "128 21376 9 3 1 | 64 42304 1 3 10 7 3")]
+    [InlineData(128, 1152, 8, 10, 16, 36, 132, "128 12544 8 48 24 | 128 34304 1 36 128 1 288")]
+    [InlineData(1000, 256, 8, 10, 16, 1, 132, "128 12544 63 6 44 | 128 34304 1 1 168 6 64")]
     public void Plan_IsThatOfTheStandAloneCheck(int b, int n, int d, int j, int e, int group, int multiprocessors, string expected)
     {
-        var plan = new CudaRoutingPlan(new(b, n, d, j, e, group), multiprocessors);
+        var plan = new CudaRoutingPlan(new(b, n, d, j, e, group), 3, multiprocessors);
         var pass = $"{plan.PassThreads} {plan.PassShared} {plan.RowTiles} {plan.Parts} {plan.Chunk}";
         var gradient = $"{plan.GradientThreads} {plan.GradientShared} {plan.GradientChunk} {plan.Chunks}";
         var rows = $"{plan.GradientRows} {plan.RowParts} {plan.GradientBlocks}";
@@ -84,7 +86,7 @@ public sealed class CudaRoutingPlanTests
     [InlineData(10, 17, "J16E32")]
     [InlineData(10, 33, "J10E64")]
     public void Plan_Sizes_TakeTheSmallestLayout(int j, int e, string layout) =>
-        new CudaRoutingPlan(Mnist with { J = j, E = e }, 1).Layout.Name.Should().Be(layout);
+        new CudaRoutingPlan(Mnist with { J = j, E = e }, 3, 1).Layout.Name.Should().Be(layout);
 
     [Fact]
     public void WhyNot_TooManyOutputCapsules_NamesTheLimits() => CudaRoutingPlan.WhyNot(Mnist with { J = 33 }).Should().Be(
@@ -101,7 +103,7 @@ public sealed class CudaRoutingPlanTests
     [Fact]
     public void Plan_WhatIsNotServed_ThrowsWithTheReason()
     {
-        var plan = () => new CudaRoutingPlan(Mnist with { E = 65 }, 1);
+        var plan = () => new CudaRoutingPlan(Mnist with { E = 65 }, 3, 1);
         plan.Should().Throw<ArgumentException>().WithMessage("The CUDA kernel serves up to 10 output capsules*");
     }
 }

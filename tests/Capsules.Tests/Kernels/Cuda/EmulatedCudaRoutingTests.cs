@@ -37,10 +37,11 @@ public sealed class EmulatedCudaRoutingTests(EmulatedGpuFixture fixture) : IClas
         // B, groups, group size, D, J, E, iterations, bias, dimensions of the logits, leaky, through all iterations, multiprocessors
         { 3, 5, 1, 8, 10, 16, 3, true, 0, false, true, 1 },
         { 17, 6, 1, 8, 10, 16, 3, true, 3, true, true, 20 },
-        { 9, 3, 4, 5, 9, 13, 4, false, 2, false, true, 4 },
-        { 9, 3, 4, 5, 9, 13, 3, true, 2, false, false, 4 },
+        { 33, 2, 1, 8, 10, 16, 3, true, 2, true, true, 20 },
+        { 17, 2, 4, 3, 9, 13, 4, false, 2, false, true, 4 },
+        { 17, 2, 4, 3, 9, 13, 3, true, 2, false, false, 4 },
         { 2, 7, 1, 9, 32, 16, 3, true, 2, true, true, 4 },
-        { 5, 4, 2, 3, 12, 20, 2, false, 3, false, true, 4 },
+        { 11, 2, 2, 3, 12, 20, 2, false, 3, false, true, 4 },
         { 2, 3, 1, 4, 7, 33, 5, true, 0, false, true, 1 },
         { 4, 5, 1, 2, 3, 5, 0, true, 2, true, true, 1 },
         { 4, 5, 1, 2, 3, 5, 1, true, 2, false, true, 1 },
@@ -69,6 +70,22 @@ public sealed class EmulatedCudaRoutingTests(EmulatedGpuFixture fixture) : IClas
         gpu.Launches.Should().Be(2 * passes + 1 + (throughAll ? 2 * (passes - 1) : 0) + 1);
     }
 
+    // Several warps sum one gradient only where there is memory for parts of it.
+    [Fact]
+    public void Cases_IncludeParts_OfGroupsOfRowsAndOfLogits()
+    {
+        List<(CudaRoutingPlan Plan, int LogitsDims)> plans = [];
+        foreach (var (b, groups, groupSize, d, j, e, iterations, _, logitsDims, _, _, multiprocessors) in Cases.Select(row => row.Data))
+        {
+            plans.Add((new(new(b, groups * groupSize, d, j, e, groupSize), Math.Max(iterations, 1), multiprocessors), logitsDims));
+        }
+
+        plans.Should().Contain(one => one.Plan.Chunks > 1 && one.Plan.RowParts > 1);
+        plans.Should().Contain(one => one.Plan.Chunks == 1 && one.Plan.RowParts > 1);
+        plans.Should().Contain(one => one.Plan.RowParts > 1 && one.LogitsDims == 2);
+        plans.Should().Contain(one => one.Plan.WeightParts == 1);
+    }
+
     public static TheoryData<ScalarType, int, int, int, int, int, int, int, bool, int> SixteenBitCases
     {
         get
@@ -79,8 +96,8 @@ public sealed class EmulatedCudaRoutingTests(EmulatedGpuFixture fixture) : IClas
                 // B, groups, group size, D, J, E, dimensions of the logits, through all iterations, multiprocessors.
                 // Of one multiprocessor a warp sums a whole gradient, of many only a part.
                 cases.Add(dtype, 3, 5, 1, 8, 10, 16, 2, true, 1);
-                cases.Add(dtype, 9, 3, 2, 8, 10, 16, 2, true, 20);
-                cases.Add(dtype, 9, 3, 1, 5, 9, 13, 3, false, 4);
+                cases.Add(dtype, 33, 2, 2, 8, 10, 16, 2, true, 20);
+                cases.Add(dtype, 25, 2, 1, 5, 9, 13, 3, false, 4);
                 cases.Add(dtype, 2, 3, 1, 3, 32, 16, 0, true, 1);
                 cases.Add(dtype, 3, 3, 1, 5, 7, 36, 3, true, 1);
             }
