@@ -7,7 +7,7 @@ namespace Capsules;
 /// <summary>The kernels of routing.cu on one GPU for one dtype, launched on torch's own context and current stream.</summary>
 internal sealed unsafe class CudaKernels : IKernelLauncher
 {
-    private static readonly ConcurrentDictionary<(int Device, ScalarType Dtype), RetriedLoad<CudaKernels>> Loads = new();
+    private static readonly ConcurrentDictionary<(int Device, ScalarType Dtype), LoadedOnce<CudaKernels>> Loads = new();
 
     private readonly CudaDriverApi _driver;
     private readonly int _device;
@@ -53,11 +53,21 @@ internal sealed unsafe class CudaKernels : IKernelLauncher
     public int Multiprocessors { get; }
 
     /// <summary>
-    /// The kernels on a GPU for tensors of a dtype, loaded at the first call for them; null, with the reason of the last failure, where
-    /// they cannot be. What failed for want of memory, or otherwise may pass, is tried again at a later call.
+    /// The kernels on a GPU for tensors of a dtype, loaded at the first call for them; null, with the reason, where they could not be.
+    /// Either way that is decided for the life of the process.
     /// </summary>
     public static CudaKernels? For(int device, ScalarType dtype, out string? reason) =>
         Loads.GetOrAdd((device, dtype), static key => LoadOf(key.Device, key.Dtype)).Get(out reason);
+
+    /// <summary>Why an exception leaves a GPU without the kernels; null of an exception that is a defect.</summary>
+    public static string? WhyNot(Exception exception) => exception switch
+    {
+        CudaDriverException { MayPass: true } => $"{exception.Message} This may pass, but it is decided until the program ends, " +
+            "so that its results are of one kind: start it anew to try again.",
+        DllNotFoundException or EntryPointNotFoundException or BadImageFormatException => exception.Message,
+        InvalidOperationException or NotSupportedException or InvalidDataException => exception.Message,
+        _ => null,
+    };
 
     /// <inheritdoc/>
     public void Launch<TArguments>(string kernel, int gridX, int gridY, int threads, int sharedBytes, in TArguments arguments)
@@ -100,10 +110,5 @@ internal sealed unsafe class CudaKernels : IKernelLauncher
         }
     }
 
-    private static RetriedLoad<CudaKernels> LoadOf(int device, ScalarType dtype) => new(
-        () => new CudaKernels(device, dtype),
-        static exception => exception is DllNotFoundException or EntryPointNotFoundException or BadImageFormatException
-            or InvalidOperationException or NotSupportedException or InvalidDataException,
-        static exception => exception is CudaDriverException { MayPass: true },
-        TimeProvider.System);
+    private static LoadedOnce<CudaKernels> LoadOf(int device, ScalarType dtype) => new(() => new CudaKernels(device, dtype), WhyNot);
 }

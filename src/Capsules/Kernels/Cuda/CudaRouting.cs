@@ -9,8 +9,9 @@ public static class CudaRouting
     /// One sentence: that the CUDA kernel serves <see cref="DynamicRouting"/> on this machine's GPUs, or why torch operations do instead.
     /// </summary>
     /// <remarks>
-    /// Asking loads the kernel for float32 where there is a GPU, which takes up to a few seconds the first time, and never throws. A
-    /// failure that may pass, for want of memory for one, is tried again by later calls; the reason is that of the last one.
+    /// Asking loads the kernel for float32 where there is a GPU, which takes up to a few seconds the first time, and never throws. On each
+    /// GPU the first call decides until the program ends, so that its results are of one kind even where a failure, for want of memory
+    /// for one, might pass: a new process tries again.
     /// </remarks>
     public static string Status
     {
