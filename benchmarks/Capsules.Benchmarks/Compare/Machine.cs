@@ -20,7 +20,7 @@ internal sealed record Machine(string Date, string Processor, int Processors, in
         LibtorchLoader.Version?.ToString() ?? torch.__version__,
         torch.get_num_threads(),
         typeof(CapsuleLayer).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion,
-        device?.type == DeviceType.CUDA ? $"{CudaDriver.Devices[Math.Max(device.index, 0)]}; driver for CUDA {CudaDriver.Version}" : null);
+        device?.type == DeviceType.CUDA ? $"{CudaDriver.Inventory.Gpus.ElementAtOrDefault(Math.Max(device.index, 0))}; driver for CUDA {CudaDriver.Inventory.Version}" : null);
 
     private static string ProcessorName()
     {

@@ -31,5 +31,5 @@ internal static class ComputeDevice
     public static string Describe(Device device) => device.type == DeviceType.CUDA ? CudaName(device) : $"cpu, {get_num_threads()} threads";
 
     private static string CudaName(Device device) =>
-        CudaDriver.Devices.ElementAtOrDefault(Math.Max(device.index, 0)) is { } gpu ? $"cuda, {gpu.Name}" : "cuda";
+        CudaDriver.Inventory.Gpus.ElementAtOrDefault(Math.Max(device.index, 0)) is { Name: { } name } ? $"cuda, {name}" : "cuda";
 }

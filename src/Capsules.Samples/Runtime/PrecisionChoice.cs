@@ -28,7 +28,7 @@ internal static class PrecisionChoice
                 return Precision.BFloat16;
             case Tf32 when device.type != DeviceType.CUDA:
                 throw new UserException("--precision tf32 is of NVIDIA GPUs, and this run computes on the CPU. Give --device cuda, or another --precision.");
-            case Tf32 when CudaDriver.Devices.ElementAtOrDefault(Math.Max(device.index, 0)) is { Capability.Major: < 8 } older:
+            case Tf32 when CudaDriver.Inventory.Gpus.ElementAtOrDefault(Math.Max(device.index, 0)) is { Capability.Major: < 8 } older:
                 throw new UserException($"--precision tf32 needs a GPU of compute capability 8.0 or later, and this is {older}. Give another --precision.");
             case Tf32:
                 return Precision.Tf32;

@@ -10,13 +10,16 @@ internal sealed unsafe class CudaDriverLibrary
 {
     private const int MultiprocessorCount = 16, CapabilityMajor = 75, CapabilityMinor = 76;     // CUdevice_attribute in cuda.h
 
-    private readonly nint _library;
+    private readonly Func<string, nint> _find;
     private readonly delegate* unmanaged<int*, int, int, int> _deviceGetAttribute;
     private readonly delegate* unmanaged<int, byte**, int> _getErrorString;
 
-    private CudaDriverLibrary(nint library)
+    /// <summary>A driver of functions that are found elsewhere than in this machine's library.</summary>
+    /// <param name="find">The address of a function of a name; 0 where there is none.</param>
+    /// <exception cref="EntryPointNotFoundException">It is too old.</exception>
+    public CudaDriverLibrary(Func<string, nint> find)
     {
-        _library = library;
+        _find = find;
         _deviceGetAttribute = (delegate* unmanaged<int*, int, int, int>)Export("cuDeviceGetAttribute");
         _getErrorString = (delegate* unmanaged<int, byte**, int>)Export("cuGetErrorString");
     }
@@ -24,14 +27,16 @@ internal sealed unsafe class CudaDriverLibrary
     /// <summary>The driver of this machine.</summary>
     /// <exception cref="DllNotFoundException">There is none.</exception>
     /// <exception cref="EntryPointNotFoundException">It is too old.</exception>
-    public static CudaDriverLibrary Load() => new(NativeLibrary.Load(OperatingSystem.IsWindows() ? "nvcuda.dll" : "libcuda.so.1"));
+    public static CudaDriverLibrary Load()
+    {
+        var library = NativeLibrary.Load(OperatingSystem.IsWindows() ? "nvcuda.dll" : "libcuda.so.1");
+        return new(name => NativeLibrary.TryGetExport(library, name, out var address) ? address : 0);
+    }
 
     /// <summary>The address of one of its functions.</summary>
     /// <exception cref="EntryPointNotFoundException">It has none of that name.</exception>
-    public nint Export(string name) => NativeLibrary.GetExport(_library, name);
-
-    /// <summary>The same, or 0.</summary>
-    public nint Find(string name) => NativeLibrary.TryGetExport(_library, name, out var address) ? address : 0;
+    public nint Export(string name) =>
+        _find(name) is not 0 and var address ? address : throw new EntryPointNotFoundException($"NVIDIA's driver is too old for {name}.");
 
     public int Multiprocessors(int device) => Attribute(device, MultiprocessorCount);
 
@@ -69,6 +74,15 @@ internal sealed class CudaDriverException(string call, int error, string meaning
     /// </summary>
     private static readonly int[] Lasting = [200, 209, 218, 221, 222, 223, 300, 500, 801];
 
+    /// <summary>The function that failed.</summary>
+    public string Call { get; } = call;
+
+    /// <summary>CUDA's number of the error.</summary>
+    public int Error { get; } = error;
+
+    /// <summary>What the driver says of it.</summary>
+    public string Meaning { get; } = meaning;
+
     /// <summary>Whether the same call may succeed later: memory may be free by then, or a context there.</summary>
-    public bool MayPass => !Lasting.Contains(error);
+    public bool MayPass => !Lasting.Contains(Error);
 }
