@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# verify.sh [RESULTS]: everything that needs an NVIDIA GPU, in under ten minutes: known answers, the tests that are skipped elsewhere, the kernel
-# against PyTorch, the comparisons, an epoch. Run it in the folder that publish.sh made, on a machine with PyTorch 2.10 or later and NumPy;
+# verify.sh [RESULTS]: everything that needs an NVIDIA GPU, in 5 to 10 minutes by estimate: known answers, the tests that are skipped elsewhere,
+# the kernel against PyTorch, the comparisons, an epoch; and 5 minutes more at most where compute-sanitizer is on PATH. Run it in the folder that publish.sh made, on a machine with PyTorch 2.10 or later and NumPy;
 # neither .NET nor a network is needed. What each step wrote goes to RESULTS (default: gpu-results), with a summary; the exit code is 0 if all passed.
 #   PYTHON            the python3 that has PyTorch. Default: python3
 #   CAPSULES_LIBTORCH its lib folder. Default: what PYTHON says
@@ -56,6 +56,9 @@ step epoch-float32 60 "$app/Capsules.Samples" "${epoch[@]}" --output "$runs/floa
 step epoch-tf32 60 "$app/Capsules.Samples" "${epoch[@]}" --precision tf32 --output "$runs/tf32"
 step epoch-bfloat16 60 "$app/Capsules.Samples" "${epoch[@]}" --precision bfloat16 --output "$runs/bfloat16"
 step epoch-replicas 90 "$app/Capsules.Samples" "${epoch[@]}" --replicas 2 --output "$runs/replicas"
+if [ -f "$here/check.py" ] && command -v compute-sanitizer > /dev/null; then
+  step sanitizers 300 "$python" "$here/check.py" --sanitizer --small
+fi
 
 echo
 cat "$summary"

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using System.Text;
@@ -85,6 +86,24 @@ public sealed partial class CudaPtxTests
         {
             threads.Should().Be(name.Contains("_J", StringComparison.Ordinal) ? 128 : CudaRoutingPlan.VectorThreads, name);
         }
+    }
+
+    // The tests above read PTX as clang writes it: of another compiler's they would ask what need not be there.
+    [Fact]
+    public void Script_CompilerThatIsNoClang_IsRefusedAndNothingIsWritten()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "The script is run by sh.");
+        var before = PtxFiles();
+        var start = new ProcessStartInfo("sh", [Path.Combine(CudaSources.Kernel, "build.sh")]) { RedirectStandardError = true };
+        start.Environment["COMPILER"] = "sh";
+        using var process = Process.Start(start)!;
+        process.StandardError.ReadToEnd().Should().Be("build.sh: sh is no clang. Name one in COMPILER.\n");
+        process.WaitForExit();
+        process.ExitCode.Should().Be(1);
+        PtxFiles().Should().Equal(before);
+
+        static List<DateTime> PtxFiles() =>
+            [.. Directory.GetFiles(CudaSources.Kernel, "*.ptx.gz").Order(StringComparer.Ordinal).Select(File.GetLastWriteTimeUtc)];
     }
 
     private static string Ptx(ScalarType dtype) => Encoding.ASCII.GetString(CudaPtx.Text(dtype));
