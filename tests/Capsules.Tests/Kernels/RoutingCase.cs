@@ -68,6 +68,10 @@ internal sealed record RoutingCase(
     public Tensor Fused(IReadOnlyList<Tensor> inputs) =>
         FusedDynamicRouting.Apply(inputs[0], inputs[1], Bias ? inputs[2] : null, LogitsDims > 0 ? inputs[^1] : null, Iterations, Leaky, ThroughAll, Plan);
 
+    /// <summary>By the kernels of routing.cu, which a launcher runs.</summary>
+    public Tensor FusedOn(IKernelLauncher launcher, IReadOnlyList<Tensor> inputs) => FusedDynamicRouting.Apply(
+        inputs[0], inputs[1], Bias ? inputs[2] : null, LogitsDims > 0 ? inputs[^1] : null, Iterations, Leaky, ThroughAll, launcher: launcher);
+
     /// <summary>The library's reference in torch operations, which has tests of its own. With 0 iterations it refuses logits, which the kernel then ignores.</summary>
     public Tensor Twin(IReadOnlyList<Tensor> inputs) =>
         new DynamicRouting(Iterations, Leaky, ThroughAll ? RoutingGradient.AllIterations : RoutingGradient.LastIteration, RoutingKernel.Reference)

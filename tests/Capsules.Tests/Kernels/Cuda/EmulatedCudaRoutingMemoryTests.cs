@@ -5,7 +5,8 @@ using static TorchSharp.torch;
 namespace Capsules.Tests.Kernels;
 
 /// <summary>That the calls keep alive what <see cref="CudaRoutingMemoryTests"/> counts of their plans, and no more.</summary>
-public sealed class EmulatedCudaRoutingMemoryTests(EmulatedGpuFixture fixture) : IClassFixture<EmulatedGpuFixture>
+[Collection(nameof(EmulatedGpuFixture))]
+public sealed class EmulatedCudaRoutingMemoryTests(EmulatedGpuFixture gpus)
 {
     private static readonly VectorPlan AnyPlan = new(LaneContent.Rows, 4);
 
@@ -18,15 +19,13 @@ public sealed class EmulatedCudaRoutingMemoryTests(EmulatedGpuFixture fixture) :
     public void Apply_ForwardAndBackward_KeepsWhatThePlanCountsAtMost(
         int b, int groups, int groupSize, int iterations, bool bias, int logitsDims, bool leaky, int multiprocessors)
     {
-        var gpu = fixture.Gpu(ScalarType.Float32);
-        Assert.SkipWhen(gpu is null, "There is no C++ compiler (g++ or clang++ on Linux) to emulate a GPU with.");
+        var gpu = gpus.Gpu(ScalarType.Float32);
         using var scope = NewDisposeScope();
         var routing = new RoutingCase(b, groups, groupSize, 2, 3, 8, iterations, bias, logitsDims, leaky, true, AnyPlan, Seed: 7);
         var inputs = routing.Inputs().ConvertAll(input => input.requires_grad_(true));
         var upstream = ones(b, 3, 8);
-        var seen = new MemorySeen(gpu!.With(multiprocessors), [.. inputs, upstream]);
-        var v = FusedDynamicRouting.Apply(
-            inputs[0], inputs[1], bias ? inputs[2] : null, logitsDims > 0 ? inputs[^1] : null, iterations, leaky, true, launcher: seen);
+        var seen = new MemorySeen(gpu.With(multiprocessors), [.. inputs, upstream]);
+        var v = routing.FusedOn(seen, inputs);
         seen.Know(v);
         v.backward([upstream]);
 
