@@ -19,7 +19,8 @@ internal sealed class NoisyVotes(GivenVotes votes, double noise) : Votes(votes.M
 
     public override Device Device => votes.Device;
 
-    public static Tensor Noisy(Tensor tensor, double noise) => tensor * (1 + noise * randn(tensor.shape, float64));
+    // By constants: gradients are then those of other numbers, and not other ones of the same numbers.
+    public static Tensor Noisy(Tensor tensor, double noise) => tensor + tensor.detach() * (noise * randn(tensor.shape, float64));
 
     public override Tensor Sum() => new GivenVotes(_votes).Sum();
 
