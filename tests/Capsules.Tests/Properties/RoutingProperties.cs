@@ -33,7 +33,10 @@ public class RoutingProperties
 
         var tolerance = run.IsAllOfFloat64 ? 1e-8 : 2e-4;
         Compare(outputs, expected, tolerance, "output");
-        Compare(actual, [.. wanted.Select(pair => gradients[pair.i]).Take(actual.Length)], run.Dtype == ScalarType.BFloat16 ? 2e-2 : run.IsAllOfFloat64 ? 1e-6 : 2e-3, "gradient");
+
+        // Where a leaf is used in several ways, autograd adds the gradients of each in the leaf's dtype: of bfloat16's 8 bits cancelling leaves few.
+        var ofGradients = run.Dtype == ScalarType.BFloat16 ? 4e-2 : run.IsAllOfFloat64 ? 1e-6 : 2e-3;
+        Compare(actual, [.. wanted.Select(pair => gradients[pair.i]).Take(actual.Length)], ofGradients, "gradient");
 
         void Compare(Tensor[] given, Tensor[] right, double allowed, string what)
         {
