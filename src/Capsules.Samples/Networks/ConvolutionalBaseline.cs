@@ -32,10 +32,9 @@ internal sealed class ConvolutionalBaseline : ImageNetwork
     {
         var scale = pooling ? 4 : 1;
         image.RequireAtLeast(scale, "The pooled baseline's layers");
-        nn.Module<Tensor, Tensor>[] halving = pooling ? [nn.MaxPool2d(2)] : [];
         convolutions = nn.Sequential([
-            nn.Conv2d(image.Channels, 256, kernel_size: 5, padding: 2), nn.ReLU(), .. halving,
-            nn.Conv2d(256, 256, kernel_size: 5, padding: 2), nn.ReLU(), .. halving,
+            nn.Conv2d(image.Channels, 256, kernel_size: 5, padding: 2), nn.ReLU(), .. Halving(),
+            nn.Conv2d(256, 256, kernel_size: 5, padding: 2), nn.ReLU(), .. Halving(),
             nn.Conv2d(256, 128, kernel_size: 5, padding: 2), nn.ReLU()]);
         classifier = nn.Sequential(
             nn.Linear(128 * (image.Height / scale) * (image.Width / scale), 328), nn.ReLU(),
@@ -43,6 +42,8 @@ internal sealed class ConvolutionalBaseline : ImageNetwork
             nn.Dropout(0.5),
             nn.Linear(192, classes));
         RegisterComponents();
+
+        nn.Module<Tensor, Tensor>[] Halving() => pooling ? [nn.MaxPool2d(2)] : [];
     }
 
     public override string LossName => "cross-entropy";

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -5,9 +6,18 @@ using static TorchSharp.torch;
 namespace Capsules.Samples;
 
 /// <summary>Passes through a stack of layers with no Scalar that the collector could free while it is read.</summary>
+/// <remarks>
+/// Batch normalisation and leaky ReLU are computed without their own call, so their hooks do not hear of it; <see cref="Watch"/> is for who must.
+/// Other layers are called, a stack within the stack too.
+/// </remarks>
 internal static class SequentialCalls
 {
-    /// <summary>What <see cref="Sequential"/>'s own call gives. Hooks of batch normalisation and of leaky ReLU are not called.</summary>
+    private static readonly ConditionalWeakTable<nn.Module, Action<Tensor, Tensor>> Watchers = [];
+
+    /// <summary>Has input and output of a layer seen wherever a stack is gone through that holds it and does not call it.</summary>
+    public static void Watch(nn.Module layer, Action<Tensor, Tensor> seen) => Watchers.AddOrUpdate(layer, seen);
+
+    /// <summary>What <see cref="Sequential"/>'s own call gives.</summary>
     public static Tensor Through(this Sequential layers, Tensor input)
     {
         var x = input;
@@ -15,8 +25,8 @@ internal static class SequentialCalls
         {
             var next = layer switch
             {
-                BatchNorm norm => BatchNormalisation.Call(norm, x),
-                LeakyReLU leaky => Leaky(leaky, x),
+                BatchNorm norm => Seen(norm, x, BatchNormalisation.Call(norm, x)),
+                LeakyReLU leaky => Seen(leaky, x, Leaky(leaky, x)),
                 nn.Module<Tensor, Tensor> other => other.call(x),
                 _ => throw new InvalidOperationException($"A stack of layers cannot hold {layer.GetName()}."),
             };
@@ -29,6 +39,16 @@ internal static class SequentialCalls
         }
 
         return x;
+    }
+
+    private static Tensor Seen(nn.Module layer, Tensor input, Tensor output)
+    {
+        if (Watchers.TryGetValue(layer, out var seen))
+        {
+            seen(input, output);
+        }
+
+        return output;
     }
 
     private static Tensor Leaky(LeakyReLU layer, Tensor x)

@@ -19,7 +19,7 @@ internal static unsafe class CudaDriver
             var ask = (delegate* unmanaged<nuint*, nuint*, int>)driver.Export("cuMemGetInfo_v2");
             driver.Check(ask(&free, &total), "cuMemGetInfo_v2");
         }
-        catch (Exception exception) when (exception is CudaDriverException or DllNotFoundException or EntryPointNotFoundException)
+        catch (Exception exception) when (exception is CudaDriverException or DllNotFoundException or EntryPointNotFoundException or BadImageFormatException)
         {
             throw new InvalidOperationException(
                 $"The driver does not tell how much memory is free: CUDA is not in use on this thread. {exception.Message}", exception);

@@ -36,6 +36,7 @@ internal sealed class AnomalyWatch
         {
             case nn.Module<Tensor, Tensor> plain:
                 plain.register_forward_hook((_, input, output) => Seen(name, module, [input], output, output));
+                SequentialCalls.Watch(plain, (input, output) => Seen(name, module, [input], output, output));
                 break;
             case nn.Module<Tensor, Tensor, Tensor> two:
                 two.register_forward_hook((_, input, _, output) => Seen(name, module, [input], output, output));

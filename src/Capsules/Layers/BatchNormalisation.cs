@@ -8,7 +8,7 @@ namespace Capsules;
 /// <remarks>TorchSharp's own forward makes such a Scalar in every pass in training mode: one in some ten thousand steps ended in an error.</remarks>
 internal static class BatchNormalisation
 {
-    /// <summary>What the module gives, and does to its running statistics. Hooks of the module are not called.</summary>
+    /// <summary>What the module gives, and does to its running statistics. Hooks of the module are not called, and the rank of x is the caller's to see to.</summary>
     public static Tensor Call(BatchNorm norm, Tensor x)
     {
         var counts = norm.training && norm.track_running_stats && norm.num_batches_tracked is not null;

@@ -8,7 +8,7 @@ namespace Capsules;
 /// <para>Image or feature map (B, C, H, W) to poses (B, T, h, w, P * P), linear, and activations (B, T, h, w), through a sigmoid.</para>
 /// <para>State dict: <c>weight</c> (T * (P * P + 1), C, kh, kw), <c>bias</c> where there is one: first the P * P entries of each type's
 /// pose, then the activations; with batch normalisation <c>pose_norm.*</c> and <c>activation_norm.*</c>, whose running statistics a pass in training mode
-/// changes: one thread at a time.</para>
+/// changes: one thread at a time. Hooks of these two are not called.</para>
 /// <para>Hinton, Sabour, Frosst, "Matrix capsules with EM routing", 2018, section 4 (PrimaryCaps).
 /// https://openreview.net/forum?id=HJWLfGWRb. Batch normalisation: the code of Ribeiro et al. 2020.</para>
 /// <code>var (poses, activations) = primary.call(features);</code>

@@ -15,7 +15,7 @@ namespace Capsules;
 /// experiments. In a convolutional layer an input capsule's softmax runs over the parents at all positions that see it; before the first
 /// one it couples with 1 / J at each of them, as in the authors' code.</para>
 /// <para>State dict: <c>beta_u</c> and <c>beta_a</c> (J), zero at first, and the running statistics of <c>pose_norm</c> and
-/// <c>activation_norm</c>, which have no parameters. In training mode the normalisations take their statistics from the batch, so
+/// <c>activation_norm</c>, which have no parameters and whose hooks are not called. In training mode the normalisations take their statistics from the batch, so
 /// samples are not independent of each other; after <c>eval()</c> they are. A pass in training mode changes the running
 /// statistics: one thread at a time.</para>
 /// <para>Builds the votes: a variance needs each of them.</para>

@@ -20,7 +20,7 @@ public sealed class DownloadKillTests : IDisposable
         {
             using var killed = Start(endless);
             var end = killed.EndAsync(stop);
-            var part = await GrowingPartAsync(end, stop);
+            var part = await GrowingPartAsync(end, stop).WaitAsync(TimeSpan.FromMinutes(2), stop);
             killed.Kill();      // SIGKILL
             var (code, output, error) = await end;
             code.Should().Be(128 + 9, "it ended by the kill: {0}{1}", output, error);

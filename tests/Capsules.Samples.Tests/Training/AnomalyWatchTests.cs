@@ -8,6 +8,7 @@ public class AnomalyWatchTests
 {
     [Theory]
     [InlineData("features.3.weight", "in step 1 the output of features.3 (Conv2d) is no longer of numbers, as its weight.")]
+    [InlineData("features.2.weight", "in step 1 the output of features.2 (BatchNorm1d) is no longer of numbers, as its weight.")]      // as TorchSharp names all three
     [InlineData("digits.weight", "in step 1 the output of digits (CapsuleLayer) is no longer of numbers, as its weight.")]
     public void Trainer_WeightThatIsNoNumber_NamesTheLayer(string weight, string message)
     {

@@ -51,7 +51,7 @@ return 0;
 
 void Train()
 {
-    using var optimizer = optim.Adam(network.parameters(), lr: 1e-3);
+    using var optimizer = new FusedAdam(network.parameters(), lr: 1e-3);
     var (margin, reconstruction) = (new MarginLoss(), new ReconstructionLoss());
     for (var epoch = 1; epoch <= Epochs; epoch++)
     {

@@ -10,7 +10,7 @@ public static class CudaRouting
     /// </summary>
     /// <remarks>
     /// Asking loads the kernel for float32 where there is a GPU, which takes up to a few seconds the first time, and never throws. On each
-    /// GPU the first call decides until the program ends, so that its results are of one kind even where a failure, for want of memory
+    /// GPU the first call with tensors of a dtype decides until the program ends, so that its results are of one kind even where a failure, for want of memory
     /// for one, might pass: a new process tries again.
     /// </remarks>
     public static string Status
