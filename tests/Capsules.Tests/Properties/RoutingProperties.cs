@@ -34,8 +34,9 @@ public class RoutingProperties
         var tolerance = run.IsAllOfFloat64 ? 1e-8 : 2e-4;
         Compare(outputs, expected, tolerance, "output");
 
-        // Where a leaf is used in several ways, autograd adds the gradients of each in the leaf's dtype: of bfloat16's 8 bits cancelling leaves few.
-        var ofGradients = run.Dtype == ScalarType.BFloat16 ? 4e-2 : run.IsAllOfFloat64 ? 1e-6 : 3e-3;
+        // Where a leaf is used in several ways, autograd adds the gradients of each in the leaf's dtype, and cancelling leaves few of bfloat16's 8 bits. In
+        // float32 it is self-routing that needs the most: a single vote's activation has no effect, and all of its gradient is what does not quite cancel.
+        var ofGradients = run.Dtype == ScalarType.BFloat16 ? 4e-2 : run.IsAllOfFloat64 ? 1e-6 : 5e-3;
         Compare(actual, [.. wanted.Select(pair => gradients[pair.i]).Take(actual.Length)], ofGradients, "gradient");
 
         void Compare(Tensor[] given, Tensor[] right, double allowed, string what)
