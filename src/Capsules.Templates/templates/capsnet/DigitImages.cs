@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace CapsNetApp;
@@ -59,7 +60,8 @@ internal static class DigitImages
     private static Tensor Images(string folder, string name)
     {
         var bytes = Read(folder, name);
-        return tensor(bytes.AsSpan(16).ToArray(), [BinaryPrimitives.ReadInt32BigEndian(bytes.AsSpan(4)), 1, 28, 28]).to_type(float32) / 255f;
+        using var white = 255.ToScalar();
+        return tensor(bytes.AsSpan(16).ToArray(), [BinaryPrimitives.ReadInt32BigEndian(bytes.AsSpan(4)), 1, 28, 28]).to_type(float32).div_(white);
     }
 
     private static Tensor Labels(string folder, string name) => tensor(Read(folder, name).AsSpan(8).ToArray()).to_type(int64);

@@ -63,7 +63,9 @@ void Train()
             using var step = NewDisposeScope();      // frees what the step makes
             var (images, labels) = (trainImages[batch].to(device), trainLabels[batch].to(device));
             var capsules = network.call(images);
-            var loss = margin.call(F.length(capsules), labels) + reconstruction.call(network.Reconstruct(capsules, labels), images);
+
+            // Not a + b: with TorchSharp 0.107.0 it makes a number that the collector may free before it is read.
+            var loss = stack([margin.call(F.length(capsules), labels), reconstruction.call(network.Reconstruct(capsules, labels), images)]).sum();
             optimizer.zero_grad();
             loss.backward();
             optimizer.step();
