@@ -37,8 +37,14 @@ internal static unsafe class BatchProduct
     internal static void StoreByCopy(Tensor result, Tensor a, Tensor b, bool add)
     {
         using var scope = NewDisposeScope();
-        using var one = 1.ToScalar();
         var product = a.bmm(b);
-        _ = add ? result.add_(product, one) : result.copy_(product);
+        if (add)
+        {
+            Arithmetic.Accumulate(result, product);
+        }
+        else
+        {
+            result.copy_(product);
+        }
     }
 }

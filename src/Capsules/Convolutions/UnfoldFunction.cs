@@ -73,7 +73,7 @@ internal sealed class UnfoldFunction : autograd.SingleTensorFunction<UnfoldFunct
     {
         var wanted = geometry.Wanted;
         var dtype = MixedPrecision.Computed(input);
-        using Scalar zero = 0.ToScalar(), one = 1.ToScalar();
+        using var zero = 0.ToScalar();
         var rows = weight.flatten(1).t().to_type(dtype);
         var rowGradient = zeros([weight.size(0), rows.size(0) + (bias is null ? 0 : 1)], dtype, weight.device);
         var inputGradient = wanted[0] ? empty_like(input) : null;
@@ -87,7 +87,7 @@ internal sealed class UnfoldFunction : autograd.SingleTensorFunction<UnfoldFunct
             if (wanted[1] || wanted is [_, _, true])
             {
                 var columns = Columns(input.narrow(0, first, count).to_type(dtype), weight, bias, geometry);
-                rowGradient.add_(gradient.bmm(columns.transpose(1, 2)).sum(dim: 0), one);
+                Arithmetic.Accumulate(rowGradient, gradient.bmm(columns.transpose(1, 2)).sum(dim: 0));
             }
 
             if (inputGradient is not null)

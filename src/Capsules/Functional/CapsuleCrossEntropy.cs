@@ -1,3 +1,4 @@
+using static Capsules.Arithmetic;
 using static TorchSharp.torch;
 using static TorchSharp.torch.nn;
 
@@ -30,9 +31,8 @@ public static partial class Functional
     {
         CheckActivations(nameof(capsule_cross_entropy), activations, target);
         using var scope = NewDisposeScope();
-        using var least = 1e-12.ToScalar();
         var a = Wide(activations);
-        var logs = probabilities ? a.clamp_min(least).log() : nn.functional.log_softmax(a, dim: 1);
+        var logs = probabilities ? AtLeast(a, 1e-12).log() : nn.functional.log_softmax(a, dim: 1);
         var loss = logs.gather(1, target.unsqueeze(1)).squeeze(1).neg();
         return Reduce(loss, reduction).to_type(activations.dtype).MoveToOuterDisposeScope();
     }

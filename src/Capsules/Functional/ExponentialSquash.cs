@@ -1,3 +1,4 @@
+using static Capsules.Arithmetic;
 using static TorchSharp.torch;
 
 namespace Capsules;
@@ -25,8 +26,7 @@ public static partial class Functional
 
         // (1 - exp(-n)) / n, held at its value of n = 1e-16 below that: this is 1 to the last bit of float64, and to the gradient
         // a constant, which leaves the identity.
-        using var least = 1e-16.ToScalar();
-        var norm = Norm(x, dim, keepdim: true).clamp_min(least);
+        var norm = AtLeast(Norm(x, dim, keepdim: true), 1e-16);
         var scale = norm.neg().expm1().neg() / norm;
         return (x * scale).to_type(s.dtype).MoveToOuterDisposeScope();
     }

@@ -47,9 +47,8 @@ public static partial class Functional
 
         var wide = Wide(lengths);
         var presence = Presence(wide, target);
-        using var zero = 0.ToScalar();
-        var present = Square(Plus(wide.neg(), positiveMargin).clamp_min(zero));      // max(0, m+ - |v|)^2
-        var absent = Square(Plus(wide, -negativeMargin).clamp_min(zero));            // max(0, |v| - m-)^2
+        var present = Square(AtLeast(Plus(wide.neg(), positiveMargin), 0));      // max(0, m+ - |v|)^2
+        var absent = Square(AtLeast(Plus(wide, -negativeMargin), 0));            // max(0, |v| - m-)^2
         var loss = Plus(presence * present, Times(Plus(presence.neg(), 1) * absent, negativeWeight)).sum(dim: 1);      // (B)
         if (preset == Preset.OfficialCode)
         {

@@ -24,11 +24,10 @@ public static partial class Functional
         CheckSpreadMargin(margin);
         CheckActivations(nameof(spread_loss), activations, target);
         using var scope = NewDisposeScope();
-        using var zero = 0.ToScalar();
         var a = Wide(activations);
         var labels = target.unsqueeze(1);                                                    // (B, 1)
         var others = OneHot(labels, a.size(1), ScalarType.Bool).logical_not();               // (B, J)
-        var excess = Plus(Minus(a, a.gather(1, labels)), margin).clamp_min(zero);            // max(0, m - (a_t - a_j))
+        var excess = AtLeast(Plus(Minus(a, a.gather(1, labels)), margin), 0);            // max(0, m - (a_t - a_j))
         var loss = (Square(excess) * others.to_type(a.dtype)).sum(dim: 1);
         return Reduce(loss, reduction).to_type(activations.dtype).MoveToOuterDisposeScope();
     }

@@ -27,12 +27,11 @@ public static partial class Functional
         CheckEps(eps);
         using var scope = NewDisposeScope();
         var x = Wide(s);
-        using var one = 1.ToScalar();
         var norm = eps == 0 ? Norm(x, dim, keepdim: true) : Plus(Square(x).sum(dim, keepdim: true), eps).sqrt();
 
         // n / (1 + n^2) with both parts divided by max(n, 1), a constant to the gradient: otherwise the derivative's
         // (1 + n^2)^2 leaves float32 at n = 1e9 and the gradient is wrong without a word.
-        var scale = norm.detach().clamp_min(one);
+        var scale = AtLeast(norm.detach(), 1);
         var scaled = norm / scale;
         var v = x * (scaled / Plus(norm * scaled, scale.reciprocal()));
         return v.to_type(s.dtype).MoveToOuterDisposeScope();

@@ -71,6 +71,13 @@ internal static class Arithmetic
         return full(shape, scalar, dtype: dtype, device: device);
     }
 
+    /// <summary>x, and a number where it is less, likewise.</summary>
+    public static Tensor AtLeast(Tensor x, double least)
+    {
+        using var low = least.ToScalar();
+        return x.clamp_min(low);
+    }
+
     /// <summary>x between two numbers, likewise.</summary>
     public static Tensor Clamp(Tensor x, double least, double most)
     {

@@ -56,8 +56,7 @@ internal sealed class FusedAdamStep(bool decoupled)
             }
 
             // The operation takes the number of this step, from 1, as a tensor.
-            using var number = ((float)(count + 1)).ToScalar();
-            steps.Add(full([], number, dtype: ScalarType.Float32, device: parameter.device));
+            steps.Add(Arithmetic.Filled([], count + 1, ScalarType.Float32, parameter.device));
         }
 
         TorchDispatcher.Call(

@@ -121,14 +121,12 @@ public sealed class EMRouting : Routing
 
         // sum_i w (offset - shift)^2, which rounding alone could bring below 0.
         var spread = Arithmetic.Minus(rows.matmul(squares).squeeze(2), shift * Arithmetic.Minus(Arithmetic.Times(sum, 2), shift * total));
-        using var zero = 0.ToScalar();
-        var variance = Arithmetic.Plus(spread.clamp_min(zero) / divisor, Least);
+        var variance = Arithmetic.Plus(Arithmetic.AtLeast(spread, 0) / divisor, Least);
         var deviation = Arithmetic.Times(variance.log(), 0.5);
         var cost = (Arithmetic.Plus(deviation, beta_u.to_type(v.dtype).unsqueeze(-1)) * total).sum(-1);
         if (NormalizeCost)
         {
-            using var one = 1.ToScalar();
-            cost = Arithmetic.Times(cost, 100.0 * votes.OutCapsules) / votes.Weights().sum(1, keepdim: true).clamp_min(one);
+            cost = Arithmetic.Times(cost, 100.0 * votes.OutCapsules) / Arithmetic.AtLeast(votes.Weights().sum(1, keepdim: true), 1);
         }
 
         var lambda = FinalLambda * (1 - Math.Pow(0.95, t));

@@ -59,7 +59,7 @@ public sealed class KMeansRouting : Routing
     {
         if (Similarity == CapsuleSimilarity.Dot)
         {
-            return centres => votes.Agreement(centres / AtLeast(Functional.length(centres, keepdim: true)));
+            return centres => votes.Agreement(centres / Arithmetic.AtLeast(Functional.length(centres, keepdim: true), Least));
         }
 
         var x = votes.Materialize();
@@ -76,22 +76,16 @@ public sealed class KMeansRouting : Routing
             {
                 var dot = built.Agreement(centres);
                 var squares = Arithmetic.Plus(Arithmetic.Square(lengths), Arithmetic.Square(centres).sum(-1).unsqueeze(1));
-                return dot / AtLeast(Arithmetic.Minus(squares, dot));
+                return dot / Arithmetic.AtLeast(Arithmetic.Minus(squares, dot), Least);
             };
         }
 
         return centres =>
         {
             var y = Similarity == CapsuleSimilarity.Pearson ? Centred(centres) : centres;
-            return built.Agreement(y) / AtLeast(lengths) / AtLeast(Functional.length(y)).unsqueeze(1);
+            return built.Agreement(y) / Arithmetic.AtLeast(lengths, Least) / Arithmetic.AtLeast(Functional.length(y), Least).unsqueeze(1);
         };
     }
 
     private static Tensor Centred(Tensor x) => Arithmetic.Minus(x, x.mean([-1], keepdim: true));
-
-    private static Tensor AtLeast(Tensor x)
-    {
-        using var least = Least.ToScalar();
-        return x.clamp_min(least);
-    }
 }

@@ -8,8 +8,6 @@ namespace Capsules.Tests.Kernels;
 [Collection(nameof(EmulatedGpuFixture))]
 public sealed class EmulatedCudaRoutingMemoryTests(EmulatedGpuFixture gpus)
 {
-    private static readonly VectorPlan AnyPlan = new(LaneContent.Rows, 4);
-
     [Theory]
     [InlineData(2, 20, 1, 3, false, 1, false, 20)]
     [InlineData(9, 2, 12, 3, true, 2, true, 4)]
@@ -21,7 +19,7 @@ public sealed class EmulatedCudaRoutingMemoryTests(EmulatedGpuFixture gpus)
     {
         var gpu = gpus.Gpu(ScalarType.Float32);
         using var scope = NewDisposeScope();
-        var routing = new RoutingCase(b, groups, groupSize, 2, 3, 8, iterations, bias, logitsDims, leaky, true, AnyPlan, Seed: 7);
+        var routing = new RoutingCase(b, groups, groupSize, 2, 3, 8, iterations, bias, logitsDims, leaky, true, EmulatedGpuFixture.AnyPlan, Seed: 7);
         var inputs = routing.Inputs().ConvertAll(input => input.requires_grad_(true));
         var upstream = ones(b, 3, 8);
         var seen = new MemorySeen(gpu.With(multiprocessors), [.. inputs, upstream]);

@@ -9,9 +9,6 @@ namespace Capsules.Tests.Kernels;
 [Collection(nameof(EmulatedGpuFixture))]
 public sealed class EmulatedCudaRoutingTests(EmulatedGpuFixture gpus)
 {
-    // Of the CPU's kernel, which has no part here.
-    private static readonly VectorPlan AnyPlan = new(LaneContent.Rows, 4);
-
     private EmulatedGpu Gpu => gpus.Gpu(ScalarType.Float32);
 
     public static TheoryData<int, int, int, int, int, int, int, bool, int, bool, bool, int> Cases => new()
@@ -39,7 +36,7 @@ public sealed class EmulatedCudaRoutingTests(EmulatedGpuFixture gpus)
     {
         var gpu = Gpu.With(multiprocessors);
         using var scope = NewDisposeScope();
-        var routing = new RoutingCase(b, groups, groupSize, d, j, e, iterations, bias, logitsDims, leaky, throughAll, AnyPlan, Seed: 3);
+        var routing = new RoutingCase(b, groups, groupSize, d, j, e, iterations, bias, logitsDims, leaky, throughAll, EmulatedGpuFixture.AnyPlan, Seed: 3);
         var inputs = routing.Inputs();
         var actual = RoutingCase.OutputAndGradients(inputs, ScalarType.Float32, leaves => routing.FusedOn(gpu, leaves));
         var expected = RoutingCase.OutputAndGradients(inputs, ScalarType.Float64, routing.Twin);
@@ -76,7 +73,7 @@ public sealed class EmulatedCudaRoutingTests(EmulatedGpuFixture gpus)
     public void Apply_OneInputRequiresGradient_GivesThatGradientAlone(int which)
     {
         using var scope = NewDisposeScope();
-        var routing = new RoutingCase(5, 6, 1, 4, 3, 5, 3, true, 3, false, true, AnyPlan, Seed: 3);
+        var routing = new RoutingCase(5, 6, 1, 4, 3, 5, 3, true, 3, false, true, EmulatedGpuFixture.AnyPlan, Seed: 3);
         var inputs = routing.Inputs();
         var expected = RoutingCase.OutputAndGradients(inputs, ScalarType.Float32, leaves => routing.FusedOn(Gpu, leaves))[which + 1];
         var some = inputs.Select((input, i) => i == which ? input.detach().requires_grad_(true) : input).ToList();
@@ -90,7 +87,7 @@ public sealed class EmulatedCudaRoutingTests(EmulatedGpuFixture gpus)
     public void Apply_ViewsOfOddOffset_AgreesWithContiguous()
     {
         using var scope = NewDisposeScope();
-        var routing = new RoutingCase(3, 5, 1, 8, 10, 16, 3, false, 0, false, true, AnyPlan, Seed: 5);
+        var routing = new RoutingCase(3, 5, 1, 8, 10, 16, 3, false, 0, false, true, EmulatedGpuFixture.AnyPlan, Seed: 5);
         var inputs = routing.Inputs();
         var views = inputs.ConvertAll(input => cat([zeros(1), input.flatten()]).narrow(0, 1, input.numel()).view(input.shape));
         routing.FusedOn(Gpu, views).Equals(routing.FusedOn(Gpu, inputs)).Should().BeTrue();
@@ -148,7 +145,7 @@ public sealed class EmulatedCudaRoutingTests(EmulatedGpuFixture gpus)
     public void Apply_CapsulesOfExtremeSize_AgreesWithDoubleTwinInValuesAndGradients(double size, int iterations)
     {
         using var scope = NewDisposeScope();
-        var routing = new RoutingCase(5, 6, 1, 4, 3, 5, iterations, false, 0, false, true, AnyPlan, Seed: 6);
+        var routing = new RoutingCase(5, 6, 1, 4, 3, 5, iterations, false, 0, false, true, EmulatedGpuFixture.AnyPlan, Seed: 6);
         var inputs = routing.Inputs();
         inputs[0].mul_(size);
         var actual = RoutingCase.OutputAndGradients(inputs, ScalarType.Float32, leaves => routing.FusedOn(Gpu, leaves));
@@ -163,7 +160,7 @@ public sealed class EmulatedCudaRoutingTests(EmulatedGpuFixture gpus)
     public void Apply_TransposedAndExpanded_AgreesWithContiguous()
     {
         using var scope = NewDisposeScope();
-        var routing = new RoutingCase(3, 5, 1, 8, 10, 16, 3, true, 3, false, true, AnyPlan, Seed: 5);
+        var routing = new RoutingCase(3, 5, 1, 8, 10, 16, 3, true, 3, false, true, EmulatedGpuFixture.AnyPlan, Seed: 5);
         var inputs = routing.Inputs();
         inputs[2] = inputs[2].narrow(0, 0, 1).expand(10, 16);
         inputs[3] = inputs[3].narrow(0, 0, 1).expand(3, 5, 10);

@@ -9,9 +9,6 @@ namespace Capsules.Tests.Kernels;
 [Collection(nameof(EmulatedGpuFixture))]
 public sealed class EmulatedCudaSixteenBitTests(EmulatedGpuFixture gpus)
 {
-    // Of the CPU's kernel, which has no part here.
-    private static readonly VectorPlan AnyPlan = new(LaneContent.Rows, 4);
-
     private EmulatedGpu Gpu => gpus.Gpu(ScalarType.Float32);
 
     public static TheoryData<ScalarType, int, int, int, int, int, int, int, bool, int> SixteenBitCases
@@ -43,7 +40,7 @@ public sealed class EmulatedCudaSixteenBitTests(EmulatedGpuFixture gpus)
     {
         var (gpu, wide) = (gpus.Gpu(dtype).With(multiprocessors), Gpu.With(multiprocessors));
         using var scope = NewDisposeScope();
-        var routing = new RoutingCase(b, groups, groupSize, d, j, e, 3, true, logitsDims, false, throughAll, AnyPlan, Seed: 4);
+        var routing = new RoutingCase(b, groups, groupSize, d, j, e, 3, true, logitsDims, false, throughAll, EmulatedGpuFixture.AnyPlan, Seed: 4);
         var inputs = routing.Inputs().ConvertAll(input => input.to(dtype));
         var actual = RoutingCase.OutputAndGradients(inputs, dtype, leaves => routing.FusedOn(gpu, leaves));
         var expected = RoutingCase.OutputAndGradients(inputs, ScalarType.Float32, leaves => routing.FusedOn(wide, leaves));
@@ -62,7 +59,7 @@ public sealed class EmulatedCudaSixteenBitTests(EmulatedGpuFixture gpus)
     {
         using var scope = NewDisposeScope();
         var gpu = gpus.Gpu(dtype);
-        var routing = new RoutingCase(3, 5, 1, 8, 10, 16, 3, true, 2, false, true, AnyPlan, Seed: 5);
+        var routing = new RoutingCase(3, 5, 1, 8, 10, 16, 3, true, 2, false, true, EmulatedGpuFixture.AnyPlan, Seed: 5);
         var inputs = routing.Inputs().ConvertAll(input => input.to(dtype));
         foreach (var offset in new[] { 1, 2, 3 })
         {

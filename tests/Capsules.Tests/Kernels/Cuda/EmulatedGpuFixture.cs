@@ -9,6 +9,9 @@ namespace Capsules.Tests.Kernels;
 [CollectionDefinition(nameof(EmulatedGpuFixture))]
 public sealed class EmulatedGpuFixture : IDisposable, ICollectionFixture<EmulatedGpuFixture>
 {
+    /// <summary>A plan of the CPU's kernel, which has no part here.</summary>
+    internal static readonly VectorPlan AnyPlan = new(LaneContent.Rows, 4);
+
     private readonly string _folder = Directory.CreateTempSubdirectory("capsules-emulation-").FullName;
     private readonly Dictionary<ScalarType, EmulatedGpu?> _gpus = [];
 
