@@ -50,7 +50,7 @@ if [ -f "$here/check.py" ]; then
 fi
 step compare 150 "$app/Capsules.Benchmarks" compare --device cuda --quick --case mnist-128 --case mnist-1024 --case mnist-4096 --case cifar-512 \
   --markdown "$results/compare.md" --json "$results/compare.json"
-step compare-network 90 "$app/Capsules.Benchmarks" compare-network --device cuda --rounds 5 --batch 128 \
+step compare-network 120 "$app/Capsules.Benchmarks" compare-network --device cuda --rounds 5 --batch 128 \
   --markdown "$results/compare-network.md" --json "$results/compare-network.json"
 step epoch-float32 60 "$app/Capsules.Samples" "${epoch[@]}" --output "$runs/float32"
 step epoch-tf32 60 "$app/Capsules.Samples" "${epoch[@]}" --precision tf32 --output "$runs/tf32"

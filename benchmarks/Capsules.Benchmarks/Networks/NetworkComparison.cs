@@ -5,7 +5,7 @@ namespace Capsules.Benchmarks;
 /// <summary>What was measured of one network; milliseconds, and megabytes beyond weights, gradients and optimiser state.</summary>
 /// <param name="Training">A step's median and quartiles.</param>
 /// <param name="Inference">A batch without gradients and decoder.</param>
-/// <param name="Convolutions">Its convolutions alone, forward and backward; null for the op-by-op network.</param>
+/// <param name="Convolutions">Its convolutions alone, forward and backward; null for the op-by-op networks.</param>
 /// <param name="Peak">The peak of a step's resident memory; null where the system does not tell.</param>
 internal sealed record NetworkResult(string Name, Spread Training, Spread Inference, Spread? Convolutions, double? Peak, double FirstLoss);
 
@@ -62,7 +62,7 @@ internal sealed record NetworkComparison(Machine Machine, int Batch, int Rounds,
                     child.Network,
                     Spread.Of(times[i]["train"]),
                     Spread.Of(times[i]["infer"]),
-                    child.Network == TrainedNetwork.Plain ? null : Spread.Of(times[i]["convolutions"]),
+                    child.Network is TrainedNetwork.Plain or TrainedNetwork.PlainTuned ? null : Spread.Of(times[i]["convolutions"]),
                     child.Ask("memory") is var peak && double.IsNaN(peak) ? null : peak,
                     losses[i])),
             ]);

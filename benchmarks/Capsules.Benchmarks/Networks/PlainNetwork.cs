@@ -62,7 +62,7 @@ internal sealed class PlainNetwork : TrainedNetwork
 
     public override Tensor Predict(Tensor images)
     {
-        using var off = no_grad();
+        using var inference = inference_mode();
         using var scope = NewDisposeScope();
         return Capsules(images).square().sum(-1).argmax(1).MoveToOuterDisposeScope();
     }
