@@ -55,6 +55,9 @@ internal sealed record Roofline(
 /// <param name="Results">v, du and dW, which the caller gets; contained in every peak.</param>
 internal sealed record MemoryResult(double Votes, double Results, double Capsules, IReadOnlyDictionary<string, double> Baselines)
 {
-    /// <summary>Of ours, beyond the results, in shares of the votes.</summary>
-    public double ExtraShareOfVotes => Math.Max(Capsules - Results, 0) / Votes;
+    /// <summary>Of ours, beyond the results; null where the peak is below them, which cannot be: then memory was reused unseen.</summary>
+    public double? Extra => Capsules < 0.97 * Results ? null : Math.Max(Capsules - Results, 0);
+
+    /// <summary>The same in shares of the votes.</summary>
+    public double? ExtraShareOfVotes => Extra / Votes;
 }

@@ -84,7 +84,8 @@ internal static class MarkdownReport
             if (result.Memory is { } m)
             {
                 table.Add([
-                    result.Case.Name, Number(m.Votes), Number(m.Results), Number(m.Capsules), Number(Math.Max(m.Capsules - m.Results, 0)), Invariant($"{100 * m.ExtraShareOfVotes:f1} %"),
+                    result.Case.Name, Number(m.Votes), Number(m.Results), Number(m.Capsules),
+                    m.Extra is { } extra ? Number(extra) : Nothing, m.ExtraShareOfVotes is { } share ? Invariant($"{100 * share:f1} %") : Nothing,
                     .. Implementation.Baselines.Select(b => m.Baselines.TryGetValue(b.Name, out var peak) ? Number(peak) : Nothing)]);
             }
         }
