@@ -83,12 +83,11 @@ public sealed class FusedDynamicRoutingMemoryTests
             {
                 // Unscoped on purpose in two of four: a forward's temporaries and a backward's results must live on their own.
                 // One and nine rows: entries in lanes, and rows.
-                using var inputs = NewDisposeScope();
                 var rows = number < 2 ? 9 : 1;
-                var u = randn(rows, 12, 4).requires_grad_(true);
-                var weight = randn(12, 3, 4, 5).requires_grad_(true);
-                var upstream = randn(rows, 3, 5);
-                var expected = Gradient(u, weight, upstream);
+                using var u = randn(rows, 12, 4).requires_grad_(true);
+                using var weight = randn(12, 3, 4, 5).requires_grad_(true);
+                using var upstream = randn(rows, 3, 5);
+                using var expected = Gradient(u, weight, upstream);
                 Repeat(warmUp);
                 warm.SignalAndWait(cancellation);
                 warm.SignalAndWait(cancellation);
