@@ -13,8 +13,8 @@ internal static class TrainAlgorithmsCommand
     {
         var algorithms = new Option<string[]>("--algorithm") { Description = "Train with this algorithm only. May be repeated.", HelpName = "NAME", AllowMultipleArgumentsPerToken = true };
         algorithms.AcceptOnlyFromAmong([.. AlgorithmRecipe.All.Select(recipe => recipe.Name)]);
-        var steps = CompareNetworkCommand.AtLeastOne("--steps", "Steps of each network.", 1000);
-        var batch = CompareNetworkCommand.AtLeastOne("--batch", "Images in a step.", 64);
+        var steps = CompareNetworkCommand.Count("--steps", "Steps of each network.", 1000);
+        var batch = CompareNetworkCommand.Count("--batch", "Images in a step.", 64);
         var rate = new Option<double?>("--learning-rate") { Description = "Adam's learning rate in the first step. Default: by the algorithm.", HelpName = "R" };
         var seed = new Option<int>("--seed") { Description = "The seed of weights and order.", HelpName = "S", DefaultValueFactory = _ => 1 };
         var data = new Option<string?>("--data") { Description = "The folder that holds MNIST. Default: as the sample finds it.", HelpName = "FOLDER" };

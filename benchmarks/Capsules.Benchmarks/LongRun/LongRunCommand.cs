@@ -16,7 +16,7 @@ internal static class LongRunCommand
     {
         var hours = Positive("--hours", "Hours for both runs together; the uninterrupted one may end sooner.", 1);
         var between = Positive("--between", "Seconds from start to stop, in the mean.", 60);
-        var images = CompareNetworkCommand.AtLeastOne("--images", "Training images in an epoch.", 3000);
+        var images = CompareNetworkCommand.Count("--images", "Training images in an epoch.", 3000);
         var model = new Option<string>("--model") { Description = "The sample's network.", DefaultValueFactory = _ => "efficient" };
         var seed = new Option<int>("--seed") { Description = "Of the moments at which it is stopped.", HelpName = "S", DefaultValueFactory = _ => 1 };
         var data = new Option<string?>("--data") { Description = "The folder that holds MNIST. Default: as the sample finds it.", HelpName = "FOLDER" };

@@ -13,9 +13,9 @@ internal static class CompareNetworkCommand
 
     public static RootCommand Create()
     {
-        var batch = AtLeastOne("--batch", "Images in a step.", 100);
+        var batch = Count("--batch", "Images in a step.", 100);
         var device = CompareCommand.DeviceOption();
-        var rounds = AtLeastOne("--rounds", "Rounds; in each, every network does each thing once.", 9);
+        var rounds = Count("--rounds", "Rounds; in each, every network does each thing once.", 9);
         var threads = new Option<int>("--threads") { Description = "Threads of libtorch; 0 for its own choice.", DefaultValueFactory = _ => 0 };
         var json = new Option<FileInfo?>("--json") { Description = "Write everything measured to this file.", HelpName = "FILE" };
         var markdown = new Option<FileInfo?>("--markdown") { Description = "Write the printed report to this file too.", HelpName = "FILE" };
@@ -53,14 +53,14 @@ internal static class CompareNetworkCommand
         return root;
     }
 
-    public static Option<int> AtLeastOne(string name, string description, int byDefault)
+    public static Option<int> Count(string name, string description, int byDefault, int least = 1)
     {
         var option = new Option<int>(name) { Description = description, DefaultValueFactory = _ => byDefault };
         option.Validators.Add(result =>
         {
-            if (result.GetValueOrDefault<int>() < 1)
+            if (result.GetValueOrDefault<int>() < least)
             {
-                result.AddError($"{name} must be at least 1.");
+                result.AddError($"{name} must be at least {least}.");
             }
         });
         return option;

@@ -11,7 +11,7 @@ internal static class NetworkReport
         var m = run.Machine;
         var text = new StringBuilder();
         text.AppendLine(Invariant($"{m.Date}, {(m.Gpu is { } gpu ? gpu + "; " : "")}{m.Processor}, {m.Processors} processors, {m.Vectors}-bit vectors, bfloat16 products {(run.HasFastBFloat16 ? "faster" : "no faster")} than float32's, {m.MemoryGiB} GiB; {m.System}; {m.Runtime}; libtorch {m.Libtorch}; {m.Threads} threads; Capsules {m.Version}; batch {run.Batch}, {run.Rounds} rounds."));
-        text.AppendLine().AppendLine(Invariant($"Checked before timing: the first losses agree ({string.Join(", ", run.Networks.Select(n => Invariant($"{n.Name} {n.FirstLoss:f6}")))})."));
+        text.AppendLine().AppendLine(Invariant($"Checked before timing: the losses before the first and the fourth step agree ({string.Join(", ", run.Networks.Select(n => Invariant($"{n.Name} {n.FirstLoss:f6} and {n.FourthLoss:f6}")))})."));
         var (plain, tuned) = (run[TrainedNetwork.Plain], run[TrainedNetwork.PlainTuned]);
         text.AppendLine().AppendLine("Times as fast as op by op with the default allocator / with the tuned one, which the targets take.");
         var table = new MarkdownTable("network", "step ms", "middle half", "times as fast", "inference ms", "middle half", "times as fast", "images/s", "60,000 images s", "own convolutions ms", "peak MB");

@@ -17,8 +17,8 @@ internal static class SoakCommand
 
     public static RootCommand Create()
     {
-        var steps = CompareNetworkCommand.AtLeastOne("--steps", "Steps of each run.", 2000);
-        var batch = CompareNetworkCommand.AtLeastOne("--batch", "Images in a step.", 100);
+        var steps = CompareNetworkCommand.Count("--steps", $"Steps of each run; memory counts after {Settled}.", 2000, Settled + 1);
+        var batch = CompareNetworkCommand.Count("--batch", "Images in a step.", 100);
         var network = new Option<string>("--network") { Description = $"One of: {string.Join(", ", TrainedNetwork.Names)}.", DefaultValueFactory = _ => TrainedNetwork.OursFloat32 };
         network.AcceptOnlyFromAmong([.. TrainedNetwork.Names]);
         var root = new RootCommand("Trains for many steps, twice: memory must stay flat after 100, and losses must be the same.") { steps, batch, network };
@@ -38,7 +38,7 @@ internal static class SoakCommand
             }
 
             var same = first[0] == second[0];
-            var growth = double.Parse(first[2], CultureInfo.InvariantCulture);
+            var growth = Math.Max(double.Parse(first[2], CultureInfo.InvariantCulture), double.Parse(second[2], CultureInfo.InvariantCulture));
             Console.WriteLine($"losses of both runs: {(same ? "the same to the last bit" : "DIFFERENT")}; resident memory after step {Settled} rose by at most {growth / 1e6:f1} MB ({(growth <= MostGrowth ? "flat" : "NOT flat")})");
             return same && growth <= MostGrowth ? 0 : 1;
         });
@@ -64,7 +64,7 @@ internal static class SoakCommand
             images.Dispose();
             labels.Dispose();
             digest.AppendData(BitConverter.GetBytes(loss));
-            if (step == Math.Min(Settled, steps))
+            if (step == Settled)
             {
                 settled = Resident();
             }

@@ -16,7 +16,7 @@ internal static class CheckOnnxCommand
             Description = "Run folders, checkpoints or safetensors files of the sample. Default: its pretrained network.",
             DefaultValueFactory = _ => [NetworkFile.Pretrained],
         };
-        var images = CompareNetworkCommand.AtLeastOne("--images", "Test images.", 1000);
+        var images = CompareNetworkCommand.Count("--images", "Test images.", 1000);
         var data = new Option<string?>("--data") { Description = "The folder with the datasets' files. Default: as the sample finds them.", HelpName = "FOLDER" };
         var root = new RootCommand(
             "Runs trained networks on test images in this library and, exported, in ONNX Runtime. " +

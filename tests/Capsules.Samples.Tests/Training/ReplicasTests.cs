@@ -27,7 +27,7 @@ public class ReplicasTests
             together.TrainAccuracy.Should().Be(alone.TrainAccuracy);
         }
 
-        Weights(several).Zip(Weights(one), (a, b) => Math.Abs(a - b)).Max().Should().BeLessThan(1e-5f);
+        Weights(several).Zip(Weights(one), (a, b) => Math.Abs(a - b)).Aggregate(Math.Max).Should().BeLessThan(1e-5f);
     }
 
     [Fact]
