@@ -17,12 +17,13 @@ public sealed class CudaRoutingMemoryTests
     {
         var random = new Random(1);
         List<string> failures = [];
-        foreach (var passes in Enumerable.Range(0, 50_000).Select(_ => Math.Max(random.From(Iterations), 1)))
+        for (var i = 0; i < 50_000; i++)
         {
-            var groupSize = random.From(GroupSizes);
-            var fewest = Math.Max(80 * passes, 128);
-            var groups = (fewest + groupSize - 1) / groupSize + random.From([0, 0, 1, random.Next(2000)]);
-            Check(groups, groupSize, passes, random, (sizes, bytes) => 10 * bytes <= 4 * Vectors(sizes) * sizes.N, failures);
+            // As few groups as are many input capsules, or up to 2,000 more.
+            var (sizes, passes, multiprocessors) = Any(1, random);
+            var groups = (Fewest(passes) + sizes.GroupSize - 1) / sizes.GroupSize + random.From([0, 0, 1, random.Next(2000)]);
+            sizes = sizes with { N = groups * sizes.GroupSize };
+            Check(sizes, passes, multiprocessors, bytes => 10 * bytes <= 4 * Vectors(sizes) * sizes.N, failures);
         }
 
         failures.Should().BeEmpty();
@@ -33,11 +34,12 @@ public sealed class CudaRoutingMemoryTests
     {
         var random = new Random(2);
         List<string> failures = [];
-        foreach (var passes in Enumerable.Range(0, 50_000).Select(_ => Math.Max(random.From(Iterations), 1)))
+        for (var i = 0; i < 50_000; i++)
         {
-            Check(random.Next(1, 241), random.From([1, 1, 2, 5]), passes, random, IsWithin, failures);
+            var (sizes, passes, multiprocessors) = Any(random.Next(1, 241), random);
+            Check(sizes, passes, multiprocessors, IsWithin, failures);
 
-            bool IsWithin(CudaRoutingSizes sizes, long bytes) => sizes.N >= Math.Max(80 * passes, 128)
+            bool IsWithin(long bytes) => sizes.N >= Fewest(passes)
                 || bytes <= 4 * ((3L * passes + Math.Max(8, sizes.N / 16)) * Vectors(sizes) + sizes.J * sizes.E);
         }
 
@@ -64,6 +66,14 @@ public sealed class CudaRoutingMemoryTests
         new CudaRoutingPlan(new(B: 1000, N: 256, D: 8, J: 10, E: 16, GroupSize: 1), 3, 132).RowParts.Should().Be(6);
     }
 
+    /// <summary>A problem of so many groups of input capsules, served or not, and a card's multiprocessors.</summary>
+    internal static (CudaRoutingSizes Sizes, int Passes, int Multiprocessors) Any(int groups, Random random)
+    {
+        var (groupSize, (j, e)) = (random.From(GroupSizes), random.From(Outputs));
+        return (new(random.From(Batches), groups * groupSize, random.From(InDims), j, e, groupSize),
+            Math.Max(random.From(Iterations), 1), random.From(Multiprocessors));
+    }
+
     /// <summary>Bytes of all tensors beside u, W and the results that are alive at one time, at most.</summary>
     internal static long MostBytes(CudaRoutingPlan plan, int passes)
     {
@@ -82,19 +92,18 @@ public sealed class CudaRoutingMemoryTests
 
     private static long Vectors(in CudaRoutingSizes sizes) => (long)sizes.B * sizes.J * sizes.E;
 
-    private static void Check(
-        int groups, int groupSize, int passes, Random random, Func<CudaRoutingSizes, long, bool> holds, List<string> failures)
+    // From so many input capsules on a tenth of the votes is the bound.
+    private static int Fewest(int passes) => Math.Max(80 * passes, 128);
+
+    private static void Check(CudaRoutingSizes sizes, int passes, int multiprocessors, Func<long, bool> holds, List<string> failures)
     {
-        var (j, e) = random.From(Outputs);
-        var sizes = new CudaRoutingSizes(random.From(Batches), groups * groupSize, random.From(InDims), j, e, groupSize);
         if (CudaRoutingPlan.WhyNot(sizes) is not null)
         {
             return;
         }
 
-        var multiprocessors = random.From(Multiprocessors);
         var bytes = MostBytes(new CudaRoutingPlan(sizes, passes, multiprocessors), passes);
-        if (!holds(sizes, bytes))
+        if (!holds(bytes))
         {
             failures.Add($"{sizes}, {passes} passes, {multiprocessors} multiprocessors: {bytes} bytes");
         }

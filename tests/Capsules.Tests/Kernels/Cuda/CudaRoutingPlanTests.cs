@@ -58,26 +58,52 @@ public sealed class CudaRoutingPlanTests
         plan.WeightParts.Should().Be(1, "weights' gradients then need no parts at all");
     }
 
-    // What benchmarks/cuda/routing.py plans: emulation and GPU check launch by it, and stand for the library only while both are the same.
-    [Theory]
-    [InlineData(128, 1152, 8, 10, 16, 1, 132, "128 12544 8 48 24 | 128 34304 1 1 128 1 288")]
-    [InlineData(4096, 1152, 8, 10, 16, 1, 132, "128 12544 256 3 384 | 128 34304 1 1 4096 1 288")]
-    [InlineData(512, 9216, 8, 10, 16, 1, 132, "128 12544 32 12 768 | 128 34304 1 1 512 1 2304")]
-    [InlineData(1, 1152, 8, 10, 16, 1, 40, "128 24064 1 72 16 | 128 34304 1 1 4 1 288")]
-    [InlineData(7, 16, 16, 10, 16, 1, 132, "128 45568 1 4 4 | 96 41472 1 1 8 1 11")]
-    [InlineData(33, 1152, 8, 5, 16, 36, 132, "128 10240 3 72 16 | 128 22784 3 12 36 1 96")]
-    [InlineData(64, 100, 12, 32, 16, 1, 20, "128 27008 8 7 15 | 32 26672 1 1 64 1 300")]
-    [InlineData(65, 17, 4, 16, 32, 1, 1, "128 9344 9 1 17 | 128 36928 1 1 65 1 5")]
-    [InlineData(66, 3, 8, 10, 64, 3, 108, "128 21376 9 3 1 | 64 42304 1 3 10 7 3")]
-    [InlineData(128, 1152, 8, 10, 16, 36, 132, "128 12544 8 48 24 | 128 34304 1 36 128 1 288")]
-    [InlineData(1000, 256, 8, 10, 16, 1, 132, "128 12544 63 6 44 | 128 34304 1 1 168 6 64")]
-    public void Plan_IsThatOfTheStandAloneCheck(int b, int n, int d, int j, int e, int group, int multiprocessors, string expected)
+    // Emulation and GPU check launch by it, and stand for the library only while both are the same.
+    [Fact]
+    public unsafe void Plan_AnyProblem_IsThatOfTheStandAloneCheck()
     {
-        var plan = new CudaRoutingPlan(new(b, n, d, j, e, group), 3, multiprocessors);
-        var pass = $"{plan.PassThreads} {plan.PassShared} {plan.RowTiles} {plan.Parts} {plan.Chunk}";
-        var gradient = $"{plan.GradientThreads} {plan.GradientShared} {plan.GradientChunk} {plan.Chunks}";
-        var rows = $"{plan.GradientRows} {plan.RowParts} {plan.GradientBlocks}";
-        $"{pass} | {gradient} {rows}".Should().Be(expected);
+        const string Plans = """
+            import ctypes, sys
+            sys.path.insert(0, sys.argv[1])
+            from routing import Plan, structures
+            print(*(ctypes.sizeof(structure) for structure in structures(ctypes.c_float)))
+            for line in sys.stdin:
+                try:
+                    p = Plan(*map(int, line.split()))
+                except ValueError:
+                    print("none")
+                    continue
+                print(p.pass_threads, p.pass_shared, p.row_warps, p.row_tiles, p.parts, p.chunk, p.gradient_threads, p.gradient_shared,
+                      p.gradient_chunk, p.chunks, p.rows, p.row_parts, p.gradient_blocks, p.vector_blocks)
+            """;
+        var random = new Random(3);
+        var problems = Enumerable.Range(0, 20_000).Select(_ => CudaRoutingMemoryTests.Any(random.Next(1, 3000), random)).ToList();
+        string[] ours =
+        [
+            $"{sizeof(CudaPassArguments)} {sizeof(CudaFinishArguments)} {sizeof(CudaStartArguments)} {sizeof(CudaStepArguments)} {sizeof(CudaGradientArguments)}",
+            .. problems.Select(problem => Line(problem.Sizes, problem.Passes, problem.Multiprocessors)),
+        ];
+        var theirs = Python.Run(["-B", "-c", Plans, CudaSources.Emulation], string.Concat(problems.Select(problem =>
+        {
+            var (b, n, d, j, e, groupSize) = problem.Sizes;
+            return $"{b} {n} {d} {j} {e} {groupSize} {problem.Passes} {problem.Multiprocessors}\n";
+        }))).Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+
+        theirs.Should().HaveSameCount(ours);
+        ours.Zip(theirs).Select((pair, line) => (pair, problem: line == 0 ? "sizes of arguments" : $"{problems[line - 1]}"))
+            .Where(row => row.pair.First != row.pair.Second).Should().BeEmpty();
+
+        static string Line(CudaRoutingSizes sizes, int passes, int multiprocessors)
+        {
+            if (CudaRoutingPlan.WhyNot(sizes) is not null)
+            {
+                return "none";
+            }
+
+            var p = new CudaRoutingPlan(sizes, passes, multiprocessors);
+            return $"{p.PassThreads} {p.PassShared} {p.RowWarps} {p.RowTiles} {p.Parts} {p.Chunk} {p.GradientThreads} {p.GradientShared} "
+                + $"{p.GradientChunk} {p.Chunks} {p.GradientRows} {p.RowParts} {p.GradientBlocks} {p.VectorBlocks}";
+        }
     }
 
     [Theory]
