@@ -231,7 +231,7 @@ public class ConvolutionKernelTests
         }
 
         Step();
-        Collect();
+        ProcessMemory.Collect();
         var (total, scoped) = (Tensor.TotalCount, DisposeScopeManager.Statistics.ThreadTotalLiveCount);
         for (var i = 0; i < 50; i++)
         {
@@ -239,7 +239,7 @@ public class ConvolutionKernelTests
         }
 
         DisposeScopeManager.Statistics.ThreadTotalLiveCount.Should().Be(scoped);
-        Collect();
+        ProcessMemory.Collect();
         Tensor.TotalCount.Should().BeLessThanOrEqualTo(total);
     }
 
@@ -252,12 +252,5 @@ public class ConvolutionKernelTests
         var (a, e) = (actual.detach().to(float64), expected.detach().to(float64));
         var error = ((a - e).abs().max() / e.abs().max()).item<double>();
         error.Should().BeLessThan(4e-5, because);
-    }
-
-    private static void Collect()
-    {
-        GC.Collect();
-        GC.WaitForPendingFinalizers();
-        GC.Collect();
     }
 }

@@ -2,11 +2,6 @@ using static TorchSharp.torch;
 
 namespace Capsules.Tests.Kernels;
 
-/// <summary>Tests that look at the whole process run by themselves.</summary>
-[CollectionDefinition(nameof(WholeProcess), DisableParallelization = true)]
-public sealed class WholeProcess;
-
-[Collection(nameof(WholeProcess))]
 public sealed class FusedDynamicRoutingMemoryTests
 {
     private static void ForwardBackward(int b, int n, int j, int d, int e)
@@ -24,7 +19,7 @@ public sealed class FusedDynamicRoutingMemoryTests
     public void Apply_InsideScope_LeavesNoTensorBehind()
     {
         ForwardBackward(3, 4, 2, 3, 5);
-        Collect();
+        ProcessMemory.Collect();
         var scoped = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
         var total = Tensor.TotalCount;
         for (var i = 0; i < 100; i++)
@@ -33,7 +28,7 @@ public sealed class FusedDynamicRoutingMemoryTests
         }
 
         DisposeScopeManager.Statistics.ThreadTotalLiveCount.Should().Be(scoped);
-        Collect();
+        ProcessMemory.Collect();
         Tensor.TotalCount.Should().BeLessThanOrEqualTo(total);
     }
 
@@ -42,7 +37,7 @@ public sealed class FusedDynamicRoutingMemoryTests
     {
         using var u = randn(3, 4, 3);
         using var weight = randn(4, 2, 3, 5);
-        Collect();
+        ProcessMemory.Collect();
         var total = Tensor.TotalCount;
         using (var v = FusedDynamicRouting.Apply(u, weight, null, null, 3, leaky: false, gradientThroughAll: true))
         {
@@ -62,8 +57,8 @@ public sealed class FusedDynamicRoutingMemoryTests
         var workers = Enumerable.Range(0, threads).Select(number => new Thread(() => Work(number))).ToList();
         workers.ForEach(worker => worker.Start());
         warm.SignalAndWait(cancellation);
-        Collect();
-        var (resident, tensors) = (ResidentKilobytes("VmRSS"), Tensor.TotalCount);
+        ProcessMemory.Collect();
+        var (resident, tensors) = (ProcessMemory.Resident, Tensor.TotalCount);
         warm.SignalAndWait(cancellation);
         while (workers.Exists(worker => worker.IsAlive))
         {
@@ -72,9 +67,9 @@ public sealed class FusedDynamicRoutingMemoryTests
             Thread.Sleep(1);
         }
 
-        Collect();
+        ProcessMemory.Collect();
         failures.Should().BeEmpty();
-        (ResidentKilobytes("VmRSS") - resident).Should().BeLessThan(20_000);
+        (ProcessMemory.Resident - resident).Should().BeLessThan(20_000_000);
         Tensor.TotalCount.Should().BeLessThanOrEqualTo(tensors);
 
         void Work(int number)
@@ -125,7 +120,7 @@ public sealed class FusedDynamicRoutingMemoryTests
     [Fact]
     public void Apply_MnistShape_PeaksBelowATenthOfTheVotes()
     {
-        Assert.SkipUnless(File.Exists("/proc/self/clear_refs"), "The peak is read from /proc.");
+        Assert.SkipUnless(ProcessMemory.HasPeak, "The peak is read from /proc.");
         const int b = 100, n = 1152, j = 10, d = 8, e = 16;
         var votes = sizeof(float) * (long)b * n * j * e;
         using var scope = NewDisposeScope();
@@ -139,35 +134,17 @@ public sealed class FusedDynamicRoutingMemoryTests
         // reuse it unseen.
         for (var round = 0; round < 2; round++)
         {
-            Collect();
+            ProcessMemory.Collect();
             GuardedBackward.Release();
             _ = Allocator.Trim();
-            File.WriteAllText("/proc/self/clear_refs", "5");
-            var before = ResidentKilobytes("VmRSS");
+            ProcessMemory.ResetPeak();
+            var before = ProcessMemory.Resident;
             using var inner = NewDisposeScope();
             var v = FusedDynamicRouting.Apply(u, weight, null, null, 3, leaky: false, gradientThroughAll: true);
             var gradients = autograd.grad([v], [u, weight], [upstream]);
-            peak = (ResidentKilobytes("VmHWM") - before) * 1024;
+            peak = ProcessMemory.Peak - before;
         }
 
         peak.Should().BeInRange(results * 9 / 10, results + votes / 10, "the results are in it");
-    }
-
-    private static void Collect()
-    {
-        GC.Collect();
-        GC.WaitForPendingFinalizers();
-        GC.Collect();
-    }
-
-    private static long ResidentKilobytes(string field)
-    {
-        if (!File.Exists("/proc/self/status"))
-        {
-            return Environment.WorkingSet / 1024;
-        }
-
-        var line = File.ReadLines("/proc/self/status").First(line => line.StartsWith(field, StringComparison.Ordinal));
-        return long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], System.Globalization.CultureInfo.InvariantCulture);
     }
 }

@@ -13,17 +13,7 @@ public class FusedDynamicRoutingTests
 
     [Fact]
     public void Apply_AnyShapeAndOptions_AgreesWithDoubleTwinInValuesAndGradients() =>
-        RoutingCase.ForAny(count: 300, seed: 20171026, routing =>
-        {
-            using var scope = NewDisposeScope();
-            var inputs = routing.Inputs();
-            var actual = RoutingCase.OutputAndGradients(inputs, ScalarType.Float32, routing.Fused);
-            var expected = RoutingCase.OutputAndGradients(inputs, ScalarType.Float64, routing.Twin);
-            for (var i = 0; i < expected.Count; i++)
-            {
-                RoutingCase.RelativeError(actual[i], expected[i]).Should().BeLessThan(1e-5, "result {0} of {1}", i, routing);
-            }
-        });
+        RoutingCase.ForAny(count: 300, seed: 20171026, routing => routing.ShouldAgreeWithTwin(routing.Fused, ScalarType.Float32, 1e-5));
 
     [Theory]
     [InlineData(100, 1152, 10, 8, 16)]
@@ -41,12 +31,7 @@ public class FusedDynamicRoutingTests
         var routing = new RoutingCase(b, n, 1, d, j, e, 3, Bias: false, LogitsDims: 0, Leaky: false, ThroughAll: true, VectorPlan.For(b, j, e), Seed: 1);
         var inputs = routing.Inputs();
         inputs[1].mul_(0.2);
-        var actual = RoutingCase.OutputAndGradients(inputs, ScalarType.Float32, routing.Fused);
-        var expected = RoutingCase.OutputAndGradients(inputs, ScalarType.Float64, routing.Twin);
-        for (var i = 0; i < expected.Count; i++)
-        {
-            RoutingCase.RelativeError(actual[i], expected[i]).Should().BeLessThan(1e-5, "result {0}", i);
-        }
+        routing.ShouldAgreeWithTwin(routing.Fused, ScalarType.Float32, 1e-5, inputs);
     }
 
     // Two threads with fewer input capsules than that, and with too few groups of shared weights for each to have its own.
@@ -56,36 +41,16 @@ public class FusedDynamicRoutingTests
     [InlineData(2, 1, 100, 8, 33, 13)]
     public void Apply_EntriesInLanesOverFewCapsulesOrGroups_AgreesWithDoubleTwin(int b, int groups, int groupSize, int d, int j, int e)
     {
-        using var scope = NewDisposeScope();
         foreach (var plan in RoutingCase.PlansFor(e).Where(plan => plan.Content == LaneContent.Entries))
         {
             var routing = new RoutingCase(b, groups, groupSize, d, j, e, 3, Bias: true, LogitsDims: 2, Leaky: true, ThroughAll: true, plan, Seed: 2);
-            var inputs = routing.Inputs();
-            var actual = RoutingCase.OutputAndGradients(inputs, ScalarType.Float32, routing.Fused);
-            var expected = RoutingCase.OutputAndGradients(inputs, ScalarType.Float64, routing.Twin);
-            for (var i = 0; i < expected.Count; i++)
-            {
-                RoutingCase.RelativeError(actual[i], expected[i]).Should().BeLessThan(1e-5, "result {0} of {1}", i, plan);
-            }
+            routing.ShouldAgreeWithTwin(routing.Fused, ScalarType.Float32, 1e-5);
         }
     }
 
     [Fact]
     public void Apply_BFloat16_AgreesWithDoubleTwin() =>
-        RoutingCase.ForAny(count: 40, seed: 7, routing =>
-        {
-            using var scope = NewDisposeScope();
-
-            // Both start from the same rounded inputs: what is left is the rounding of the upstream gradient and the results.
-            var inputs = routing.Inputs().ConvertAll(input => input.to(ScalarType.BFloat16));
-            var actual = RoutingCase.OutputAndGradients(inputs, ScalarType.BFloat16, routing.Fused);
-            var expected = RoutingCase.OutputAndGradients(inputs, ScalarType.Float64, routing.Twin);
-            for (var i = 0; i < expected.Count; i++)
-            {
-                actual[i].dtype.Should().Be(i == 0 ? ScalarType.Float32 : ScalarType.BFloat16);
-                RoutingCase.RelativeError(actual[i], expected[i]).Should().BeLessThan(1e-2, "result {0} of {1}", i, routing);
-            }
-        });
+        RoutingCase.ForAny(count: 40, seed: 7, routing => routing.ShouldAgreeWithTwin(routing.Fused, ScalarType.BFloat16, 1e-2));
 
     // Votes u_hat[i, j] given directly: one input dimension of value 1. Computed from the formulas in double precision.
     [Theory]
@@ -235,8 +200,7 @@ public class FusedDynamicRoutingTests
         var expected = RoutingCase.OutputAndGradients(inputs, ScalarType.Float32, routing.Fused)[which + 1];
         var some = inputs.Select((input, i) => i == which ? input.detach().requires_grad_(true) : input).ToList();
         var output = routing.Fused(some);
-        var upstream = (arange(output.numel(), dtype: ScalarType.Float64) * 1.7).sin().reshape(output.shape).to(ScalarType.Float32);
-        output.backward([upstream]);
+        output.backward([Backward.Upstream(output)]);
         some[which].grad!.Equals(expected).Should().BeTrue();
         some.Where((_, i) => i != which).Should().OnlyContain(input => ReferenceEquals(input.grad, null));
     }

@@ -2,7 +2,6 @@ using static TorchSharp.torch;
 
 namespace Capsules.Tests.Kernels;
 
-[Collection(nameof(WholeProcess))]      // standard error is the whole process's
 public class GuardedBackwardTests
 {
     /// <summary>The identity of two tensors' sum, with a backward that fails.</summary>

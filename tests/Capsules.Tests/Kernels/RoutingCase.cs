@@ -82,11 +82,25 @@ internal sealed record RoutingCase(
     {
         var leaves = inputs.Select(input => input.detach().to(dtype).clone().requires_grad_(true)).ToList();
         var output = routing(leaves);
-        var upstream = (arange(output.numel(), dtype: ScalarType.Float64) * 1.7).sin().reshape(output.shape).to(output.dtype);
-        var gradients = autograd.grad([output], leaves, [upstream], allow_unused: true);
-        var results = new List<Tensor> { output.detach() };
-        results.AddRange(gradients.Select((gradient, i) => gradient is null || gradient.IsInvalid ? zeros_like(leaves[i]) : gradient));
-        return results;
+        return [output.detach(), .. Backward.Gradients([output], leaves)];
+    }
+
+    /// <summary>Output and gradients of a routing in a dtype must be those of <see cref="Twin"/> in float64.</summary>
+    /// <param name="routing">From the inputs to the output.</param>
+    /// <param name="dtype">Both start from inputs that were rounded to it.</param>
+    /// <param name="tolerance">What <see cref="RelativeError"/> must stay below.</param>
+    /// <param name="inputs">Default: <see cref="Inputs"/>.</param>
+    public void ShouldAgreeWithTwin(Func<IReadOnlyList<Tensor>, Tensor> routing, ScalarType dtype, double tolerance, List<Tensor>? inputs = null)
+    {
+        using var scope = NewDisposeScope();
+        inputs = (inputs ?? Inputs()).ConvertAll(input => input.to(dtype));
+        var actual = OutputAndGradients(inputs, dtype, routing);
+        var expected = OutputAndGradients(inputs, ScalarType.Float64, Twin);
+        for (var i = 0; i < expected.Count; i++)
+        {
+            actual[i].dtype.Should().Be(i == 0 ? ScalarType.Float32 : dtype);
+            RelativeError(actual[i], expected[i]).Should().BeLessThan(tolerance, "result {0} of {1}", i, this);
+        }
     }
 
     /// <summary>|actual - expected| / |expected| in the Euclidean norm; the plain norm where nothing is expected.</summary>

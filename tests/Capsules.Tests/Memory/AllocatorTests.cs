@@ -13,12 +13,8 @@ public class AllocatorTests
         // Freed blocks stay in the process until they are trimmed: glibc's own thresholds would return each at once.
         var blocks = Enumerable.Range(0, 5).Select(_ => empty(10 << 20, dtype: float32).fill_(1)).ToList();      // 40 MB each
         blocks.ForEach(block => block.Dispose());
-        var kept = Resident();
+        var kept = ProcessMemory.Resident;
         Allocator.Trim().Should().BeTrue();
-        (kept - Resident()).Should().BeGreaterThan(150 << 10, "kilobytes that were kept and then given back");
+        (kept - ProcessMemory.Resident).Should().BeGreaterThan(150 << 20, "that was kept and then given back");
     }
-
-    private static long Resident() => long.Parse(
-        File.ReadLines("/proc/self/status").First(line => line.StartsWith("VmRSS:", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2],
-        System.Globalization.CultureInfo.InvariantCulture);
 }

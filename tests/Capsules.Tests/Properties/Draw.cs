@@ -81,12 +81,4 @@ internal static class Draw
         var (a, e) = (actual.detach().to(float64), expected.detach().to(float64));
         return (a - e).abs().max().item<double>() / Math.Max(e.abs().max().item<double>(), 1e-3);
     }
-
-    /// <summary>Gradients of outputs, under upstream ones that the shapes determine; zeros where none flows.</summary>
-    public static Tensor[] Gradients(IReadOnlyList<Tensor> outputs, IReadOnlyList<Tensor> inputs)
-    {
-        var upstream = outputs.Select(output => (arange(output.numel(), dtype: float64) * 1.7).sin().reshape(output.shape).to(output.dtype)).ToList();
-        var gradients = autograd.grad([.. outputs], [.. inputs], upstream, allow_unused: true);
-        return [.. gradients.Select((gradient, i) => gradient is null || gradient.IsInvalid ? zeros_like(inputs[i]) : gradient)];
-    }
 }

@@ -95,6 +95,6 @@ public class ExtremeNumbersTests
     {
         var x = numbers with { U = numbers.U.detach().clone().requires_grad_() };
         var outputs = RoutingRun.Outputs(run.Route(routing, x));
-        return (outputs, Draw.Gradients(outputs, [x.U])[0]);
+        return (outputs, Backward.Gradients(outputs, [x.U])[0]);
     }
 }

@@ -13,11 +13,11 @@ public class LayerProperties
         var plain = numbers.detach().contiguous().clone().requires_grad_();
         var expected = LayerCase.Run(module, plain);
         Tensor[] leaves = [plain, .. module.parameters()];
-        var right = Draw.Gradients(expected, leaves);
+        var right = Backward.Gradients(expected, leaves);
 
         var strided = numbers.As(run.Layout).detach().requires_grad_();
         var outputs = LayerCase.Run(module, strided);
-        var gradients = Draw.Gradients(outputs, [strided, .. module.parameters()]);
+        var gradients = Backward.Gradients(outputs, [strided, .. module.parameters()]);
         for (var i = 0; i < outputs.Length; i++)
         {
             outputs[i].ShouldAgree(expected[i], 1e-9, $"output {i}");

@@ -29,7 +29,7 @@ public class RoutingProperties
         var wanted = x.Leaves.Select((leaf, i) => (leaf, i)).Where(pair => pair.leaf.requires_grad).ToList();
         var isLogitsAlone = run.Algorithm == "dynamic last" && wanted.All(pair => ReferenceEquals(pair.leaf, x.Logits));      // whose coupling is a constant
         outputs.Any(output => output.requires_grad).Should().Be(wanted.Count > 0 && !isLogitsAlone || routing.parameters().Any(), "the result takes part in training where something wants a gradient");
-        var actual = wanted.Count > 0 && !isLogitsAlone ? Draw.Gradients([.. outputs.Where(output => output.requires_grad)], [.. wanted.Select(pair => pair.leaf)]) : [];
+        var actual = wanted.Count > 0 && !isLogitsAlone ? Backward.Gradients([.. outputs.Where(output => output.requires_grad)], [.. wanted.Select(pair => pair.leaf)]) : [];
 
         var tolerance = run.IsAllOfFloat64 ? 1e-8 : 2e-4;
         Compare(outputs, expected, tolerance, "output");
@@ -157,7 +157,7 @@ public class RoutingProperties
             : noise > 0 ? routing.Route(new NoisyVotes(given, noise), activations: NoisyVotes.Noisy(given.Weights(x.Activations), noise))
             : routing.Route(given, x.Bias, x.Logits, x.Activations);
         var outputs = RoutingRun.Outputs(result);
-        return (outputs, Draw.Gradients(outputs, leaves));
+        return (outputs, Backward.Gradients(outputs, leaves));
     }
 
     // What changing the numbers in float32's last places does to a result: a routing that amplifies it may be off by as much in float32.

@@ -4,8 +4,6 @@ namespace Capsules.Tests.Routing;
 
 public class DynamicRoutingTests : RoutingContract
 {
-    private static Tensor ExampleVotes() => Examples.U2();
-
     internal override Capsules.Routing Make(long inDim, long outCapsules, long outDim) => new DynamicRouting();
 
     internal override bool IsLazy => true;
@@ -17,7 +15,7 @@ public class DynamicRoutingTests : RoutingContract
     public void DynamicRouting_WorkedExample_GivesItsCapsules(int iterations, double a, double b, double c, double d)
     {
         using var scope = NewDisposeScope();
-        var result = new DynamicRouting(iterations).Route(new GivenVotes(ExampleVotes()));
+        var result = new DynamicRouting(iterations).Route(new GivenVotes(Examples.U2()));
         result.Capsules.ShouldBeClose(tensor([a, b, c, d]).reshape(1, 2, 2), 1e-5);
     }
 
@@ -25,7 +23,7 @@ public class DynamicRoutingTests : RoutingContract
     public void DynamicRouting_WorkedExample_GivesItsCouplingCoefficients()
     {
         using var scope = NewDisposeScope();
-        var result = new DynamicRouting(3).Route(new GivenVotes(ExampleVotes()), coupling: true);
+        var result = new DynamicRouting(3).Route(new GivenVotes(Examples.U2()), coupling: true);
         result.Coupling!.ShouldBeClose(
             tensor(new double[,] { { .587867, .412133 }, { .570543, .429457 }, { .617836, .382164 } }).unsqueeze(0), 1e-6);
     }
@@ -34,7 +32,7 @@ public class DynamicRoutingTests : RoutingContract
     public void DynamicRouting_CouplingNotAsked_IsNull()
     {
         using var scope = NewDisposeScope();
-        new DynamicRouting(3).Route(new GivenVotes(ExampleVotes())).Coupling.Should().BeNull();
+        new DynamicRouting(3).Route(new GivenVotes(Examples.U2())).Coupling.Should().BeNull();
     }
 
     [Theory]
@@ -87,23 +85,10 @@ public class DynamicRoutingTests : RoutingContract
     }
 
     [Fact]
-    public void DynamicRouting_SampleInABatch_RoutesAsItDoesAlone()
-    {
-        using var scope = NewDisposeScope();
-        var votes = randn([3, 6, 4, 5], float64) * 2;
-        var routing = new DynamicRouting(3);
-        var together = routing.Route(new GivenVotes(votes)).Capsules;
-        for (var b = 0; b < 3; b++)
-        {
-            routing.Route(new GivenVotes(votes.narrow(0, b, 1))).Capsules.ShouldBeClose(together.narrow(0, b, 1), 1e-12, "logits belong to one sample");
-        }
-    }
-
-    [Fact]
     public void DynamicRouting_CalledTwice_StartsItsLogitsAnew()
     {
         using var scope = NewDisposeScope();
-        var (routing, votes) = (new DynamicRouting(3), new GivenVotes(ExampleVotes()));
+        var (routing, votes) = (new DynamicRouting(3), new GivenVotes(Examples.U2()));
         var first = routing.Route(votes).Capsules.ToDoubles();
         routing.Route(votes).Capsules.ToDoubles().Should().Equal(first);
     }
@@ -173,7 +158,7 @@ public class DynamicRoutingTests : RoutingContract
         using var scope = NewDisposeScope();
         var logits = zeros([3, 2], float64);
         logits[1, 0] = double.NegativeInfinity;
-        var c = new DynamicRouting(3).Route(new GivenVotes(ExampleVotes()), logits: logits, coupling: true).Coupling!;
+        var c = new DynamicRouting(3).Route(new GivenVotes(Examples.U2()), logits: logits, coupling: true).Coupling!;
         c[0, 1].ToDoubles().Should().Equal(0, 1);
     }
 
@@ -185,7 +170,7 @@ public class DynamicRoutingTests : RoutingContract
     public void DynamicRouting_LogitsWithoutIterations_Throws()
     {
         using var scope = NewDisposeScope();
-        var act = () => new DynamicRouting(0).Route(new GivenVotes(ExampleVotes()), logits: zeros(3, 2));
+        var act = () => new DynamicRouting(0).Route(new GivenVotes(Examples.U2()), logits: zeros(3, 2));
         act.Should().Throw<ArgumentException>().WithMessage("DynamicRouting with 0 iterations couples uniformly and cannot use logits.*");
     }
 
@@ -193,7 +178,7 @@ public class DynamicRoutingTests : RoutingContract
     public void DynamicRouting_WrongLogits_ThrowsWithBothShapes()
     {
         using var scope = NewDisposeScope();
-        var act = () => new DynamicRouting().Route(new GivenVotes(ExampleVotes()), logits: zeros(2, 3));
+        var act = () => new DynamicRouting().Route(new GivenVotes(Examples.U2()), logits: zeros(2, 3));
         act.Should().Throw<ArgumentException>().WithMessage("DynamicRouting expected logits of shape (N, J) = (3, 2), but got (2, 3). Logits may also be (B, N, J).*");
     }
 
@@ -201,7 +186,7 @@ public class DynamicRoutingTests : RoutingContract
     public void DynamicRouting_Activations_AreRefusedInWords()
     {
         using var scope = NewDisposeScope();
-        var act = () => new DynamicRouting().Route(new GivenVotes(ExampleVotes()), activations: ones(1, 3));
+        var act = () => new DynamicRouting().Route(new GivenVotes(Examples.U2()), activations: ones(1, 3));
         act.Should().Throw<NotSupportedException>().WithMessage("DynamicRouting does not use activations*");
     }
 }

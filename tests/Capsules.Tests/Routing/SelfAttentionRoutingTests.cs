@@ -10,22 +10,15 @@ public class SelfAttentionRoutingTests : RoutingContract
 
     internal override bool IsLazy => true;
 
-    private static Tensor ExampleVotes() => tensor(new double[,,]
-    {
-        { { .5, 0 }, { 0, .5 } },
-        { { .4, .1 }, { -.3, .2 } },
-        { { .6, -.1 }, { .1, -.4 } },
-    }).unsqueeze(0);
-
     [Fact]
     public void SelfAttentionRouting_WorkedExample_GivesItsCapsulesAndCoupling()
     {
         using var scope = NewDisposeScope();
-        var result = new SelfAttentionRouting().Route(new GivenVotes(ExampleVotes()), coupling: true);
+        var result = new SelfAttentionRouting().Route(new GivenVotes(Examples.U2()), coupling: true);
         result.Capsules.ShouldBeClose(tensor(new double[,] { { .609932, -.005956 }, { -.084658, .138677 } }).unsqueeze(0), 1e-6);
         result.Coupling!.ShouldBeClose(
             tensor(new double[,] { { .604503, .395497 }, { .584048, .415952 }, { .675987, .324013 } }).unsqueeze(0), 1e-6);
-        new SelfAttentionRouting().Route(new GivenVotes(ExampleVotes())).Coupling.Should().BeNull();
+        new SelfAttentionRouting().Route(new GivenVotes(Examples.U2())).Coupling.Should().BeNull();
     }
 
     // The published form: a Gram matrix (N, N) of every output capsule, summed over one side; the prior after the softmax.
@@ -99,7 +92,7 @@ public class SelfAttentionRoutingTests : RoutingContract
     public void SelfAttentionRouting_PriorOfOtherSizes_SaysWithWhichToMakeIt()
     {
         using var scope = NewDisposeScope();
-        var act = () => new SelfAttentionRouting(4, 2, dtype: float64).Route(new GivenVotes(ExampleVotes()));
+        var act = () => new SelfAttentionRouting(4, 2, dtype: float64).Route(new GivenVotes(Examples.U2()));
         act.Should().Throw<ArgumentException>().WithMessage(
             "SelfAttentionRouting has a prior (N, J) = (4, 2), but the votes are of 3 input and 2 output capsules. Make it with inCapsules: 3, outCapsules: 2.*");
     }
@@ -108,7 +101,7 @@ public class SelfAttentionRoutingTests : RoutingContract
     public void SelfAttentionRouting_PriorOfAnotherDtype_SaysHowToConvertIt()
     {
         using var scope = NewDisposeScope();
-        var act = () => new SelfAttentionRouting(3, 2).Route(new GivenVotes(ExampleVotes()));
+        var act = () => new SelfAttentionRouting(3, 2).Route(new GivenVotes(Examples.U2()));
         act.Should().Throw<ArgumentException>().WithMessage("SelfAttentionRouting computes in Float64, as the votes, but prior is Float32. *");
     }
 

@@ -3,7 +3,6 @@ using static TorchSharp.torch;
 namespace Capsules.Tests.Kernels;
 
 /// <summary>The CUDA kernel on a GPU. Without one these tests are skipped, and <see cref="EmulatedCudaRoutingTests"/> stand in.</summary>
-[Collection(nameof(WholeProcess))]
 public sealed class CudaRoutingTests
 {
     public static TheoryData<int, int, int, int, int> RealisticShapes => new()
@@ -148,21 +147,15 @@ public sealed class CudaRoutingTests
     {
         NeedsGpu();
         ForwardBackward();
-        Collect();
+        ProcessMemory.Collect();
         var total = Tensor.TotalCount;
         for (var i = 0; i < 100; i++)
         {
             ForwardBackward();
         }
 
-        Collect();
+        ProcessMemory.Collect();
         Tensor.TotalCount.Should().BeLessThanOrEqualTo(total);
-
-        static void Collect()
-        {
-            GC.Collect();
-            GC.WaitForPendingFinalizers();
-        }
 
         static void ForwardBackward()
         {
@@ -184,13 +177,6 @@ public sealed class CudaRoutingTests
         using var scope = NewDisposeScope();
         var inputs = routing.Inputs();
         inputs[1].mul_(0.5);
-        inputs = inputs.ConvertAll(input => input.to(dtype));
-        var actual = RoutingCase.OutputAndGradients(inputs.ConvertAll(input => input.cuda()), dtype, routing.Fused);
-        var expected = RoutingCase.OutputAndGradients(inputs.ConvertAll(input => input.cuda()), ScalarType.Float64, routing.Twin);
-        for (var i = 0; i < expected.Count; i++)
-        {
-            actual[i].dtype.Should().Be(i == 0 ? ScalarType.Float32 : dtype);
-            RoutingCase.RelativeError(actual[i], expected[i]).Should().BeLessThan(tolerance, "result {0} of {1}", i, routing);
-        }
+        routing.ShouldAgreeWithTwin(routing.Fused, dtype, tolerance, inputs.ConvertAll(input => input.cuda()));
     }
 }
