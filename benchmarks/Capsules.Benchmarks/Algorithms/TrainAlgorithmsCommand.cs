@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 using Capsules.Samples;
 
 namespace Capsules.Benchmarks;
@@ -61,19 +60,16 @@ internal static class TrainAlgorithmsCommand
 
     private static string Report(AlgorithmTraining training, IReadOnlyList<AlgorithmResult> results)
     {
-        var m = Machine.ThisOne();
         var table = new MarkdownTable("algorithm", "parameters", "steps", "seconds", "held-out accuracy", "test accuracy", "passes 97 %", "loss", "learning rate");
         foreach (var r in results)
         {
-            table.Add(r.Recipe.Name, Invariant($"{r.Parameters:n0}"), Invariant($"{training.Steps}"), Invariant($"{r.Seconds:f0}"), Percent(r.HeldOut),
-                r.Test is { } test ? Percent(test) : "-", r.Passes ? "yes" : "NO", r.Recipe.LossName, Invariant($"{training.LearningRate ?? r.Recipe.LearningRate}"));
+            table.Add(r.Recipe.Name, $"{r.Parameters:n0}", $"{training.Steps}", $"{r.Seconds:f0}", Percent(r.HeldOut),
+                r.Test is { } test ? Percent(test) : "-", r.Passes ? "yes" : "NO", r.Recipe.LossName, $"{training.LearningRate ?? r.Recipe.LearningRate}");
         }
 
-        return Invariant($"{m.Date}, {m.Processor}, {m.Vectors}-bit vectors; {m.System}; {m.Runtime}; libtorch {m.Libtorch}; {m.Threads} threads; Capsules {m.Version}.\n")
-            + Invariant($"MNIST, batches of {training.BatchSize}, Adam with a learning rate that falls to 0, seed {training.Seed}.\n\n") + table;
+        return $"{Machine.ThisOne()}.\n"
+            + $"MNIST, batches of {training.BatchSize}, Adam with a learning rate that falls to 0, seed {training.Seed}.\n\n" + table;
     }
 
-    private static string Percent(double accuracy) => Invariant($"{100 * accuracy:f2} %");
-
-    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+    private static string Percent(double accuracy) => $"{100 * accuracy:f2} %";
 }

@@ -78,6 +78,21 @@ internal static class CompareCommand
         return device;
     }
 
+    /// <summary>Prints a report, and writes it and what it was made from to the files that were asked for.</summary>
+    public static void Publish<T>(T measured, string report, FileInfo? markdown, FileInfo? json)
+    {
+        Console.Write(report);
+        if (markdown is not null)
+        {
+            File.WriteAllText(markdown.FullName, report);
+        }
+
+        if (json is not null)
+        {
+            File.WriteAllText(json.FullName, JsonSerializer.Serialize(measured, Json) + "\n");
+        }
+    }
+
     private static void List()
     {
         foreach (var c in RoutingCase.OfGpu)
@@ -109,21 +124,10 @@ internal static class CompareCommand
         }
 
         var comparison = new Comparison(Machine.ThisOne(settings.Device), reason is null, settings.TunedAllocator, results);
-        var report = MarkdownReport.Of(comparison);
-        Console.Write(report);
-        if (markdown is not null)
-        {
-            File.WriteAllText(markdown.FullName, report);
-        }
-
+        Publish(comparison, MarkdownReport.Of(comparison), markdown, json);
         if (roofline is not null)
         {
             File.WriteAllText(roofline.FullName, RooflineChart.Of(comparison));
-        }
-
-        if (json is not null)
-        {
-            File.WriteAllText(json.FullName, JsonSerializer.Serialize(comparison, Json) + "\n");
         }
     }
 }

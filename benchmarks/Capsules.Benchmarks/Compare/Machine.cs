@@ -22,6 +22,9 @@ internal sealed record Machine(string Date, string Processor, int Processors, in
         typeof(CapsuleLayer).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion,
         device?.type == DeviceType.CUDA ? $"{CudaDriver.Inventory.Gpus.ElementAtOrDefault(Math.Max(device.index, 0))}; driver for CUDA {CudaDriver.Inventory.Version}" : null);
 
+    public override string ToString() =>
+        $"{Date}, {(Gpu is null ? "" : $"{Gpu}; ")}{Processor}, {Processors} processors, {Vectors}-bit vectors, {MemoryGiB} GiB; {System}; {Runtime}; libtorch {Libtorch}; {Threads} threads; Capsules {Version}";
+
     private static string ProcessorName()
     {
         const string Facts = "/proc/cpuinfo";

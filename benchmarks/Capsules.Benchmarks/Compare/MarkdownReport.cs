@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 
 namespace Capsules.Benchmarks;
@@ -12,9 +11,9 @@ internal static class MarkdownReport
     {
         var text = new StringBuilder();
         var machine = comparison.Machine;
-        text.AppendLine(Invariant($"{machine.Date}, {(machine.Gpu is { } gpu ? gpu + "; " : "")}{machine.Processor}, {machine.Processors} processors, {machine.Vectors}-bit vectors, {machine.MemoryGiB} GiB; {machine.System}; {machine.Runtime}; libtorch {machine.Libtorch}; {machine.Threads} threads; Capsules {machine.Version}; allocator: {(comparison.TunedAllocator ? "tuned" : "default")}."));
+        text.AppendLine($"{machine}; allocator: {(comparison.TunedAllocator ? "tuned" : "default")}.");
         text.AppendLine();
-        text.AppendLine(Invariant($"Checked before timing: v, du and dW of all implementations agree; the largest relative difference was {comparison.Cases.Max(c => c.Largest):0.0e-0}, {Agreement.Tolerance(machine.Gpu is null ? torch.CPU : torch.CUDA):0e-0} is allowed."));
+        text.AppendLine($"Checked before timing: v, du and dW of all implementations agree; the largest relative difference was {comparison.Cases.Max(c => c.Largest):0.0e-0}, {Agreement.Tolerance(machine.Gpu is null ? torch.CPU : torch.CUDA):0e-0} is allowed.");
         if (!comparison.IsFused)
         {
             text.AppendLine().AppendLine("WITHOUT the fused kernel, which does not serve this device: \"capsules\" are this library's torch operations.");
@@ -35,7 +34,7 @@ internal static class MarkdownReport
                 : "Memory was not measured: no case has 500 MB of votes, beside which the steps of the measure do not matter.");
         }
 
-        Section(text, "Targets", Targets(comparison));
+        Section(text, "Targets", Target.Table(comparison.Targets));
         text.AppendLine();
         foreach (var line in comparison.Definition)
         {
@@ -53,9 +52,9 @@ internal static class MarkdownReport
             table.Add([
                 pass.Case,
                 pass.Pass,
-                Invariant($"{pass.Rounds}"),
+                $"{pass.Rounds}",
                 Number(pass.Milliseconds),
-                .. Implementation.Baselines.Select(b => pass.Baseline(b.Name) is { } r ? Invariant($"{Number(r.Milliseconds)} ({r.Ratio:f1} / {r.PairedRatio:f1})") : Nothing)]);
+                .. Implementation.Baselines.Select(b => pass.Baseline(b.Name) is { } r ? $"{Number(r.Milliseconds)} ({r.Ratio:f1} / {r.PairedRatio:f1})" : Nothing)]);
         }
 
         return table;
@@ -69,8 +68,8 @@ internal static class MarkdownReport
             var r = pass.Roofline;
             table.Add(
                 pass.Case, pass.Pass, Number(pass.Milliseconds), $"{Number(pass.LowerQuartile)} to {Number(pass.UpperQuartile)}",
-                Invariant($"{r.Gigaflop:f3}"), Invariant($"{r.GigaflopPerSecond:f0}"), Invariant($"{r.ProductGigaflopPerSecond:f0}"), Invariant($"{100 * r.ShareOfProduct:f0} %"),
-                Invariant($"{r.Megabytes:f1}"), Invariant($"{r.GigabytesPerSecond:f1}"), Invariant($"{r.CopyGigabytesPerSecond:f1}"), Invariant($"{100 * r.ShareOfCopy:f0} %"));
+                $"{r.Gigaflop:f3}", $"{r.GigaflopPerSecond:f0}", $"{r.ProductGigaflopPerSecond:f0}", $"{100 * r.ShareOfProduct:f0} %",
+                $"{r.Megabytes:f1}", $"{r.GigabytesPerSecond:f1}", $"{r.CopyGigabytesPerSecond:f1}", $"{100 * r.ShareOfCopy:f0} %");
         }
 
         return table;
@@ -85,20 +84,9 @@ internal static class MarkdownReport
             {
                 table.Add([
                     result.Case.Name, Number(m.Votes), Number(m.Results), Number(m.Capsules),
-                    m.Extra is { } extra ? Number(extra) : Nothing, m.ExtraShareOfVotes is { } share ? Invariant($"{100 * share:f1} %") : Nothing,
+                    m.Extra is { } extra ? Number(extra) : Nothing, m.ExtraShareOfVotes is { } share ? $"{100 * share:f1} %" : Nothing,
                     .. Implementation.Baselines.Select(b => m.Baselines.TryGetValue(b.Name, out var peak) ? Number(peak) : Nothing)]);
             }
-        }
-
-        return table;
-    }
-
-    private static MarkdownTable Targets(Comparison comparison)
-    {
-        var table = new MarkdownTable("target", "measured", "met");
-        foreach (var target in comparison.Targets)
-        {
-            table.Add(target.Statement, target.Measured, target.IsMet switch { true => "yes", false => "NO", null => Nothing });
         }
 
         return table;
@@ -110,10 +98,8 @@ internal static class MarkdownReport
     // Three digits, whatever the size.
     private static string Number(double value) => value switch
     {
-        >= 100 => Invariant($"{value:f0}"),
-        >= 10 => Invariant($"{value:f1}"),
-        _ => Invariant($"{value:f2}"),
+        >= 100 => $"{value:f0}",
+        >= 10 => $"{value:f1}",
+        _ => $"{value:f2}",
     };
-
-    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

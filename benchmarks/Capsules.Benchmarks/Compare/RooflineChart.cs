@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 
 namespace Capsules.Benchmarks;
@@ -39,17 +38,17 @@ internal sealed class RooflineChart
     {
         var machine = comparison.Machine;
         var svg = new StringBuilder();
-        svg.AppendLine(Invariant($"<svg xmlns='http://www.w3.org/2000/svg' width='{Width}' height='{Height}' viewBox='0 0 {Width} {Height}' font-family='sans-serif' font-size='12'>"));
-        svg.AppendLine(Invariant($"<rect width='{Width}' height='{Height}' fill='white'/>"));
-        Text(svg, Width / 2, 22, "middle", Invariant($"Fused dynamic routing: {machine.Processor}, {machine.Threads} threads, {machine.Vectors}-bit vectors, {machine.Date}"), 14);
+        svg.AppendLine($"<svg xmlns='http://www.w3.org/2000/svg' width='{Width}' height='{Height}' viewBox='0 0 {Width} {Height}' font-family='sans-serif' font-size='12'>");
+        svg.AppendLine($"<rect width='{Width}' height='{Height}' fill='white'/>");
+        Text(svg, Width / 2, 22, "middle", $"Fused dynamic routing: {machine.Processor}, {machine.Threads} threads, {machine.Vectors}-bit vectors, {machine.Date}", 14);
         Grid(svg);
 
         // The roof: the copy's slope up to where it meets the ceiling, then the ceiling.
         var ridge = ceiling / slope;
-        svg.AppendLine(Invariant($"<polyline fill='none' stroke='#444' stroke-width='2' points='{X(_fewest):f1},{Y(slope * _fewest):f1} {X(ridge):f1},{Y(ceiling):f1} {X(_most):f1},{Y(ceiling):f1}'/>"));
-        Text(svg, X(_most) - 4, Y(ceiling) - 6, "end", Invariant($"matrix product, {ceiling:f0} GFLOP/s"));
+        svg.AppendLine($"<polyline fill='none' stroke='#444' stroke-width='2' points='{X(_fewest):f1},{Y(slope * _fewest):f1} {X(ridge):f1},{Y(ceiling):f1} {X(_most):f1},{Y(ceiling):f1}'/>");
+        Text(svg, X(_most) - 4, Y(ceiling) - 6, "end", $"matrix product, {ceiling:f0} GFLOP/s");
 var middle = Math.Sqrt(_fewest * ridge);
-        Text(svg, X(middle) - 8, Y(slope * middle) - 6, "end", Invariant($"copy, {slope:f0} GB/s"));
+        Text(svg, X(middle) - 8, Y(slope * middle) - 6, "end", $"copy, {slope:f0} GB/s");
 
         // From the top down, so that a label which another has taken the place of moves to below it.
         foreach (var pass in passes.OrderByDescending(pass => pass.Roofline.GigaflopPerSecond))
@@ -65,18 +64,18 @@ var middle = Math.Sqrt(_fewest * ridge);
     {
         for (var perByte = _fewest; perByte <= _most; perByte *= 2)
         {
-            svg.AppendLine(Invariant($"<line x1='{X(perByte):f1}' x2='{X(perByte):f1}' y1='{Top}' y2='{Height - Bottom}' stroke='#eee'/>"));
-            Text(svg, X(perByte), Height - Bottom + 16, "middle", Invariant($"{perByte:0.##}"));
+            svg.AppendLine($"<line x1='{X(perByte):f1}' x2='{X(perByte):f1}' y1='{Top}' y2='{Height - Bottom}' stroke='#eee'/>");
+            Text(svg, X(perByte), Height - Bottom + 16, "middle", $"{perByte:0.##}");
         }
 
         for (var rate = _lowest; rate <= _highest; rate *= 2)
         {
-            svg.AppendLine(Invariant($"<line x1='{Left}' x2='{Width - Right}' y1='{Y(rate):f1}' y2='{Y(rate):f1}' stroke='#eee'/>"));
-            Text(svg, Left - 6, Y(rate) + 4, "end", Invariant($"{rate:0}"));
+            svg.AppendLine($"<line x1='{Left}' x2='{Width - Right}' y1='{Y(rate):f1}' y2='{Y(rate):f1}' stroke='#eee'/>");
+            Text(svg, Left - 6, Y(rate) + 4, "end", $"{rate:0}");
         }
 
         Text(svg, (Left + Width - Right) / 2, Height - 16, "middle", "floating-point operations per byte that must move");
-        svg.AppendLine(Invariant($"<text transform='translate(18 {(Top + Height - Bottom) / 2:f0}) rotate(-90)' text-anchor='middle'>GFLOP/s</text>"));
+        svg.AppendLine($"<text transform='translate(18 {(Top + Height - Bottom) / 2:f0}) rotate(-90)' text-anchor='middle'>GFLOP/s</text>");
     }
 
     private void Point(StringBuilder svg, PassResult pass)
@@ -85,12 +84,12 @@ var middle = Math.Sqrt(_fewest * ridge);
         var (x, y) = (X(PerByte(pass)), Y(r.GigaflopPerSecond));
         if (pass.Pass == PassResult.ForwardPass)
         {
-            svg.AppendLine(Invariant($"<circle cx='{x:f1}' cy='{y:f1}' r='4.5' fill='#1f77b4'/>"));
+            svg.AppendLine($"<circle cx='{x:f1}' cy='{y:f1}' r='4.5' fill='#1f77b4'/>");
             Label(svg, x - 9, y + 4, "end", pass.Case);
         }
         else
         {
-            svg.AppendLine(Invariant($"<rect x='{x - 4:f1}' y='{y - 4:f1}' width='8' height='8' fill='#d95f02'/>"));
+            svg.AppendLine($"<rect x='{x - 4:f1}' y='{y - 4:f1}' width='8' height='8' fill='#d95f02'/>");
             Label(svg, x + 9, y + 4, "start", pass.Case);
         }
     }
@@ -109,9 +108,9 @@ var middle = Math.Sqrt(_fewest * ridge);
     private static void Legend(StringBuilder svg)
     {
         var (x, y) = (Width - Right - 150, Height - Bottom - 34);
-        svg.AppendLine(Invariant($"<circle cx='{x}' cy='{y}' r='4.5' fill='#1f77b4'/>"));
+        svg.AppendLine($"<circle cx='{x}' cy='{y}' r='4.5' fill='#1f77b4'/>");
         Text(svg, x + 12, y + 4, "start", PassResult.ForwardPass);
-        svg.AppendLine(Invariant($"<rect x='{x - 4}' y='{y + 14}' width='8' height='8' fill='#d95f02'/>"));
+        svg.AppendLine($"<rect x='{x - 4}' y='{y + 14}' width='8' height='8' fill='#d95f02'/>");
         Text(svg, x + 12, y + 22, "start", PassResult.TrainingPass);
     }
 
@@ -126,7 +125,5 @@ var middle = Math.Sqrt(_fewest * ridge);
     private double Y(double rate) => Height - Bottom - (Height - Top - Bottom) * Math.Log2(rate / _lowest) / Math.Log2(_highest / _lowest);
 
     private static void Text(StringBuilder svg, double x, double y, string anchor, string text, int size = 12) =>
-        svg.AppendLine(Invariant($"<text x='{x:f1}' y='{y:f1}' text-anchor='{anchor}' font-size='{size}'>{System.Security.SecurityElement.Escape(text)}</text>"));
-
-    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+        svg.AppendLine($"<text x='{x:f1}' y='{y:f1}' text-anchor='{anchor}' font-size='{size}'>{System.Security.SecurityElement.Escape(text)}</text>");
 }

@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace Capsules.Benchmarks;
 
 /// <summary>What this library promises of its routing, and whether this run shows it.</summary>
@@ -43,6 +41,18 @@ internal sealed record Target(string Statement, string Measured, bool? IsMet)
         ];
     }
 
+    /// <summary>Which promises a run keeps.</summary>
+    public static MarkdownTable Table(IReadOnlyList<Target> targets)
+    {
+        var table = new MarkdownTable("target", "measured", "met");
+        foreach (var target in targets)
+        {
+            table.Add(target.Statement, target.Measured, target.IsMet switch { true => "yes", false => "NO", null => "-" });
+        }
+
+        return table;
+    }
+
     private static Target Ran(IReadOnlyList<CaseResult> results, string name)
     {
         var ran = results.Any(r => r.Case.Name == name);
@@ -78,5 +88,5 @@ internal sealed record Target(string Statement, string Measured, bool? IsMet)
         return new($"{routingCase}, {PassResult.TrainingPass}: peak memory beyond v, du and dW at most 10 % of the votes", Text($"{100 * share:f1} %", share), share is null ? null : share <= 0.1);
     }
 
-    private static string Text(FormattableString text, double? value) => value is null ? "not measured" : text.ToString(CultureInfo.InvariantCulture);
+    private static string Text(string text, double? value) => value is null ? "not measured" : text;
 }

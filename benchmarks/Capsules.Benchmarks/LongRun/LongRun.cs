@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using Capsules.Samples;
 
 namespace Capsules.Benchmarks;
@@ -32,8 +31,7 @@ internal sealed class LongRun(string[] training, string[] machine, string place,
             (terminated, killed) = signal == StopSignal.Kill ? (terminated, killed + 1) : (terminated + 1, killed);
             early += Run(output) is { } begun && File.Exists(RunFolder.At(begun).Last) ? 0 : 1;
             most = Math.Max(most, outcome.Resident.Max(look => look.Bytes));
-            say(string.Create(CultureInfo.InvariantCulture,
-                $"{clock.Elapsed.TotalMinutes:f1} min: {signal} after {outcome.Time.TotalSeconds:f1} s, {Epochs(output)} epochs, {outcome.Resident[^1].Bytes / 1e6:f0} MB"));
+            say($"{clock.Elapsed.TotalMinutes:f1} min: {signal} after {outcome.Time.TotalSeconds:f1} s, {Epochs(output)} epochs, {outcome.Resident[^1].Bytes / 1e6:f0} MB");
         }
 
         // The epoch that it is in is its last.
@@ -53,7 +51,7 @@ internal sealed class LongRun(string[] training, string[] machine, string place,
 
     private string[] Arguments(string output, int epochs)
     {
-        string[] end = ["--epochs", epochs.ToString(CultureInfo.InvariantCulture), .. machine];
+        string[] end = ["--epochs", $"{epochs}", .. machine];
         if (Run(output) is { } run && RunFolder.At(run).IsBegun)
         {
             return ["train", "--resume", run, .. end];

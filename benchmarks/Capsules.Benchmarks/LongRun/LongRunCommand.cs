@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 using Capsules.Samples;
 
 namespace Capsules.Benchmarks;
@@ -72,14 +71,12 @@ internal static class LongRunCommand
 
         var memory = new MemoryTrace(whole.Resident);
         var isFlat = memory.Growth <= MostGrowth;
-        Say($"{stopped.Epochs} epochs, {RunFigures.Losses(whole.Folder).Count} steps. Stopped {stopped.Terminated + stopped.Killed} times (SIGTERM {stopped.Terminated}, SIGKILL {stopped.Killed}; {stopped.BeforeCheckpoint} before the first checkpoint): {stopped.Time.TotalMinutes:f0} minutes. Uninterrupted: {whole.Time.TotalMinutes:f0} minutes.");
-        Say($"Numbers of both runs (metrics, the loss of every step, weights, optimizer, result; {theirs.Count} figures): {(different.Count == 0 ? "the same to the last bit" : $"DIFFERENT: {string.Join(", ", different.Take(10))}")}");
-        Say($"Resident memory of the uninterrupted run, MB, at every tenth of its time: {string.Join(" ", memory.Tenths.Select(bytes => $"{bytes / 1e6:f0}"))}");
-        Say($"From its first quarter to its last it rose by {memory.Growth / 1e6:f1} MB, in the medians ({(isFlat ? "flat" : "NOT flat")}). Most of the stopped run's {stopped.Terminated + stopped.Killed + 1} processes: {stopped.MostResident / 1e6:f0} MB.");
+        Console.WriteLine($"{stopped.Epochs} epochs, {RunFigures.Losses(whole.Folder).Count} steps. Stopped {stopped.Terminated + stopped.Killed} times (SIGTERM {stopped.Terminated}, SIGKILL {stopped.Killed}; {stopped.BeforeCheckpoint} before the first checkpoint): {stopped.Time.TotalMinutes:f0} minutes. Uninterrupted: {whole.Time.TotalMinutes:f0} minutes.");
+        Console.WriteLine($"Numbers of both runs (metrics, the loss of every step, weights, optimizer, result; {theirs.Count} figures): {(different.Count == 0 ? "the same to the last bit" : $"DIFFERENT: {string.Join(", ", different.Take(10))}")}");
+        Console.WriteLine($"Resident memory of the uninterrupted run, MB, at every tenth of its time: {string.Join(" ", memory.Tenths.Select(bytes => $"{bytes / 1e6:f0}"))}");
+        Console.WriteLine($"From its first quarter to its last it rose by {memory.Growth / 1e6:f1} MB, in the medians ({(isFlat ? "flat" : "NOT flat")}). Most of the stopped run's {stopped.Terminated + stopped.Killed + 1} processes: {stopped.MostResident / 1e6:f0} MB.");
         return different.Count == 0 && isFlat;
     }
-
-    private static void Say(FormattableString line) => Console.WriteLine(line.ToString(CultureInfo.InvariantCulture));
 
     private static Option<double> Positive(string name, string description, double byDefault)
     {

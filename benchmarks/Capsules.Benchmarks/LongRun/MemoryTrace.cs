@@ -10,7 +10,7 @@ internal sealed class MemoryTrace
 
         // The first tenth loads the program and the images; the quarter after it is the first.
         var (start, quarter) = (bytes.Length / 10, Math.Max(1, bytes.Length / 4));
-        Growth = Median(bytes[^quarter..]) - Median(bytes[start..Math.Min(start + quarter, bytes.Length)]);
+        Growth = new Samples(bytes[^quarter..]).Median - new Samples(bytes[start..Math.Min(start + quarter, bytes.Length)]).Median;
     }
 
     /// <summary>Bytes at the start, at every tenth of the time, and at the end.</summary>
@@ -18,6 +18,4 @@ internal sealed class MemoryTrace
 
     /// <summary>The median of the last quarter less that of the first, in bytes.</summary>
     public double Growth { get; }
-
-    private static double Median(double[] values) => values.Order().ElementAt(values.Length / 2);
 }

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using Capsules.Samples;
 
 namespace Capsules.Benchmarks;
@@ -73,7 +72,7 @@ internal static class SampleProcess
             return;
         }
 
-        using var kill = Process.Start("kill", ["-TERM", process.Id.ToString(CultureInfo.InvariantCulture)]);
+        using var kill = Process.Start("kill", ["-TERM", process.Id.ToString()]);
         await kill.WaitForExitAsync(cancellation);
     }
 }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Capsules.Samples;
 using static TorchSharp.torch;
 
@@ -16,7 +15,7 @@ internal static class GpuMemory
 
     /// <summary>Megabytes; null where the process did not end with a number, and then its message is on standard error.</summary>
     public static double? Of(Implementation implementation, RoutingCase routingCase) =>
-        SelfProcess.Run(ChildName, implementation.Name, routingCase.Name) is var text && double.TryParse(text, CultureInfo.InvariantCulture, out var bytes)
+        SelfProcess.Run(ChildName, implementation.Name, routingCase.Name) is var text && double.TryParse(text, out var bytes)
             ? bytes / 1e6
             : null;
 
@@ -30,7 +29,7 @@ internal static class GpuMemory
 
         // Code, and the work space of matrix products, which belong to the process and not to a call.
         Train(new RoutingCase("warm-up", 32, routingCase.InDim, routingCase.OutCapsules, routingCase.OutDim, 1));
-        Console.WriteLine(Train(routingCase).ToString(CultureInfo.InvariantCulture));
+        Console.WriteLine(Train(routingCase).ToString());
         return 0;
 
         long Train(RoutingCase which)

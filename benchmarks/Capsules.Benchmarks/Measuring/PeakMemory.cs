@@ -1,4 +1,3 @@
-using System.Globalization;
 
 namespace Capsules.Benchmarks;
 
@@ -41,6 +40,6 @@ internal static class PeakMemory
     private static long Status(string field)
     {
         var line = File.ReadLines("/proc/self/status").First(text => text.StartsWith(field, StringComparison.Ordinal));
-        return 1024 * long.Parse(line.AsSpan(field.Length, line.Length - field.Length - " kB".Length).Trim(), CultureInfo.InvariantCulture);
+        return 1024 * long.Parse(line.AsSpan(field.Length, line.Length - field.Length - " kB".Length).Trim());
     }
 }

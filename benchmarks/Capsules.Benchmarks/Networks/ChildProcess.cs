@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 
 namespace Capsules.Benchmarks;
 
@@ -22,7 +21,7 @@ internal sealed class ChildProcess : IDisposable
     {
         _process.StandardInput.WriteLine(order);
         return _process.StandardOutput.ReadLine() is { } line
-            ? double.Parse(line, CultureInfo.InvariantCulture)
+            ? double.Parse(line)
             : throw new InvalidOperationException($"The process of '{Network}' ended; its message is above.");
     }
 

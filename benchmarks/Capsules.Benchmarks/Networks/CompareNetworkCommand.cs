@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Text.Json;
 using Capsules.Samples;
 
 namespace Capsules.Benchmarks;
@@ -8,8 +7,6 @@ namespace Capsules.Benchmarks;
 internal static class CompareNetworkCommand
 {
     public const string Name = "compare-network";
-
-    private static readonly JsonSerializerOptions Json = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
 
     public static RootCommand Create()
     {
@@ -30,18 +27,7 @@ internal static class CompareNetworkCommand
                 }
 
                 var run = NetworkComparison.Run(result.GetValue(batch), result.GetValue(rounds), result.GetValue(threads), CompareCommand.Open(result.GetValue(device)!), Console.Error.WriteLine);
-                var report = NetworkReport.Of(run);
-                Console.Write(report);
-                if (result.GetValue(markdown) is { } file)
-                {
-                    File.WriteAllText(file.FullName, report);
-                }
-
-                if (result.GetValue(json) is { } data)
-                {
-                    File.WriteAllText(data.FullName, JsonSerializer.Serialize(run, Json) + "\n");
-                }
-
+                CompareCommand.Publish(run, NetworkReport.Of(run), result.GetValue(markdown), result.GetValue(json));
                 return 0;
             }
             catch (Exception failure) when (failure is InvalidOperationException or IOException or UserException)

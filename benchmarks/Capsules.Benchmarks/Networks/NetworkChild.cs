@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using static TorchSharp.torch;
 
 namespace Capsules.Benchmarks;
@@ -18,14 +17,14 @@ internal static class NetworkChild
             Allocator.KeepLargeBlocks();
         }
 
-        if (int.Parse(args[2], CultureInfo.InvariantCulture) is > 0 and var threads)
+        if (int.Parse(args[2]) is > 0 and var threads)
         {
             set_num_threads(threads);
         }
 
         var device = CompareCommand.Open(args[3]);
         using var network = TrainedNetwork.Make(args[0], device);
-        var (images, labels) = NetworkWeights.Batch(int.Parse(args[1], CultureInfo.InvariantCulture), seed: 7);
+        var (images, labels) = NetworkWeights.Batch(int.Parse(args[1]), seed: 7);
         (images, labels) = (images.to(device), labels.to(device));
         var convolutions = network.Convolutions(images);
         while (Console.ReadLine() is { } order)
@@ -39,7 +38,7 @@ internal static class NetworkChild
                 "memory" => PeakMemory.IsAvailable && device.type == DeviceType.CPU ? PeakMemory.Of(() => network.Step(images, labels), calls: 3) / 1e6 : double.NaN,
                 _ => throw new InvalidOperationException($"'{order}' is no order."),
             };
-            Console.WriteLine(value.ToString("r", CultureInfo.InvariantCulture));
+            Console.WriteLine(value.ToString("r"));
         }
 
         return 0;

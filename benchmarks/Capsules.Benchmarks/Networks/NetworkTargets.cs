@@ -1,4 +1,3 @@
-using System.Globalization;
 
 namespace Capsules.Benchmarks;
 
@@ -21,13 +20,11 @@ internal static class NetworkTargets
         ];
     }
 
-    private static Target AtLeast(string statement, double ratio, double least) => new(statement, Text($"{ratio:f2} times"), ratio >= least);
+    private static Target AtLeast(string statement, double ratio, double least) => new(statement, $"{ratio:f2} times", ratio >= least);
 
-    private static Target AtMost(string statement, double ratio, double most) => new(statement, Text($"{ratio:f2} times"), ratio <= most);
+    private static Target AtMost(string statement, double ratio, double most) => new(statement, $"{ratio:f2} times", ratio <= most);
 
     private static Target Memory(string statement, NetworkResult ours, NetworkResult plain) => ours.Peak is { } a && plain.Peak is { } b
-        ? new(statement, Text($"{100 * a / b:f0} %"), a / b <= 0.4)
+        ? new(statement, $"{100 * a / b:f0} %", a / b <= 0.4)
         : new(statement, "not measured", null);
-
-    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Diagnostics;
-using System.Globalization;
 using System.Security.Cryptography;
 
 namespace Capsules.Benchmarks;
@@ -38,7 +37,7 @@ internal static class SoakCommand
             }
 
             var same = first[0] == second[0];
-            var growth = Math.Max(double.Parse(first[2], CultureInfo.InvariantCulture), double.Parse(second[2], CultureInfo.InvariantCulture));
+            var growth = Math.Max(double.Parse(first[2]), double.Parse(second[2]));
             Console.WriteLine($"losses of both runs: {(same ? "the same to the last bit" : "DIFFERENT")}; resident memory after step {Settled} rose by at most {growth / 1e6:f1} MB ({(growth <= MostGrowth ? "flat" : "NOT flat")})");
             return same && growth <= MostGrowth ? 0 : 1;
         });
@@ -53,7 +52,7 @@ internal static class SoakCommand
             Allocator.KeepLargeBlocks();
         }
 
-        var (batch, steps) = (int.Parse(args[1], CultureInfo.InvariantCulture), int.Parse(args[2], CultureInfo.InvariantCulture));
+        var (batch, steps) = (int.Parse(args[1]), int.Parse(args[2]));
         using var network = TrainedNetwork.Make(args[0]);
         using var digest = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         var (loss, settled, most) = (0f, 0L, 0L);
@@ -72,11 +71,11 @@ internal static class SoakCommand
             most = step > Settled ? Math.Max(most, Resident() - settled) : most;
             if (step % 100 == 0)
             {
-                Console.Error.WriteLine(FormattableString.Invariant($"step {step}: loss {loss:f5}, resident {Resident() / 1e6:f0} MB"));
+                Console.Error.WriteLine($"step {step}: loss {loss:f5}, resident {Resident() / 1e6:f0} MB");
             }
         }
 
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Convert.ToHexStringLower(digest.GetHashAndReset())} {loss:r} {most} {Resident()}"));
+        Console.WriteLine($"{Convert.ToHexStringLower(digest.GetHashAndReset())} {loss:r} {most} {Resident()}");
         return 0;
     }
 

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 using Capsules.Samples;
 
 namespace Capsules.Benchmarks;
@@ -35,9 +34,9 @@ internal static class CheckOnnxCommand
                     agree &= agreement.Agrees;
                     table.Add(
                     [
-                        agreement.Network, Text($"{agreement.Images}"), Text($"{agreement.Errors}"), Text($"{agreement.OnnxErrors}"),
-                        Text($"{agreement.Alike}"), Text($"{agreement.Differences.Aggregate(Math.Max):0.0e-0}"),
-                        .. Enumerable.Range(0, 3).Select(i => i < agreement.Differences.Count ? Text($"{agreement.Differences[i]:0.0e-0}") : "none"),
+                        agreement.Network, $"{agreement.Images}", $"{agreement.Errors}", $"{agreement.OnnxErrors}",
+                        $"{agreement.Alike}", $"{agreement.Differences.Aggregate(Math.Max):0.0e-0}",
+                        .. Enumerable.Range(0, 3).Select(i => i < agreement.Differences.Count ? $"{agreement.Differences[i]:0.0e-0}" : "none"),
                     ]);
                 }
 
@@ -52,6 +51,4 @@ internal static class CheckOnnxCommand
         });
         return root;
     }
-
-    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

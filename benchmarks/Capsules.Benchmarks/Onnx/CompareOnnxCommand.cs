@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 using Capsules.Samples;
 
 namespace Capsules.Benchmarks;
@@ -56,12 +55,11 @@ internal static class CompareOnnxCommand
                 var (ours, theirs, paired, difference) = Times(network, session, batch, rounds);
                 largest = Math.Max(largest, difference);
                 var memory = OnnxChild.Memory(file, model, batch, threads);
-                table.Add(Text($"{batch}"), Text($"{ours:f2}"), Text($"{theirs:f2}"), Text($"{theirs / ours:f2}"), Text($"{paired:f2}"), Text($"{memory.Torch:f0}"), Text($"{memory.Onnx:f0}"));
+                table.Add($"{batch}", $"{ours:f2}", $"{theirs:f2}", $"{theirs / ours:f2}", $"{paired:f2}", $"{memory.Torch:f0}", $"{memory.Onnx:f0}");
             }
 
-            var m = Machine.ThisOne();
-            Console.WriteLine(Text($"{m.Date}, {m.Processor}, {m.Processors} processors, {m.Vectors}-bit vectors, {m.MemoryGiB} GiB; {m.System}; {m.Runtime}; libtorch {m.Libtorch}; {m.Threads} threads; Capsules {m.Version}; {model}, {rounds} rounds, a file of {new FileInfo(file).Length / 1e6:f1} MB."));
-            Console.WriteLine(Text($"\nMedian latency from images to lengths, without a decoder, both in turn in one process (ONNX Runtime's idle threads do not spin); resident memory of a process of its own after ten batches. Checked before timing: lengths agree, the largest difference was {largest:0.0e-0}.\n"));
+            Console.WriteLine($"{Machine.ThisOne()}; {model}, {rounds} rounds, a file of {new FileInfo(file).Length / 1e6:f1} MB.");
+            Console.WriteLine($"\nMedian latency from images to lengths, without a decoder, both in turn in one process (ONNX Runtime's idle threads do not spin); resident memory of a process of its own after ten batches. Checked before timing: lengths agree, the largest difference was {largest:0.0e-0}.\n");
             Console.Write(table);
         }
         finally
@@ -80,7 +78,7 @@ internal static class CompareOnnxCommand
             .Aggregate(Math.Max);      // NaN where one is, which Max() would pass over
         if (!(difference <= Tolerance))
         {
-            throw new InvalidOperationException(Text($"The lengths differ by {difference:g3}, more than {Tolerance:g1}. Nothing is reported."));
+            throw new InvalidOperationException($"The lengths differ by {difference:g3}, more than {Tolerance:g1}. Nothing is reported.");
         }
 
         var interleaved = new Interleaved(() => network.Lengths(images, shape));
@@ -88,6 +86,4 @@ internal static class CompareOnnxCommand
         interleaved.Run(TimeSpan.FromMinutes(10), rounds);
         return (1e3 * interleaved.Reference.Median, 1e3 * interleaved.Rival(0).Median, interleaved.RivalRatios(0).Median, difference);
     }
-
-    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

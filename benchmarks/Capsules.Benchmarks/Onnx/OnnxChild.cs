@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 
 namespace Capsules.Benchmarks;
 
@@ -18,9 +17,9 @@ internal static class OnnxChild
     /// <summary>Arguments: which of the two, the file or model, the batch, threads.</summary>
     public static int Run(string[] args)
     {
-        var (batch, threads) = (int.Parse(args[2], CultureInfo.InvariantCulture), int.Parse(args[3], CultureInfo.InvariantCulture));
+        var (batch, threads) = (int.Parse(args[2]), int.Parse(args[3]));
         var resident = args[0] == Runtime ? WithOnnx(args[1], batch, threads) : WithTorch(args[1], batch, threads);
-        Console.WriteLine(resident.ToString(CultureInfo.InvariantCulture));
+        Console.WriteLine(resident.ToString());
         return 0;
     }
 
@@ -57,11 +56,11 @@ internal static class OnnxChild
     private static double Ask(params object[] arguments)
     {
         using var process = SelfProcess.Start(
-            false, [Name, .. arguments.Select(argument => string.Create(CultureInfo.InvariantCulture, $"{argument}"))]);
+            false, [Name, .. arguments.Select(argument => $"{argument}")]);
         var line = process.StandardOutput.ReadToEnd();
         process.WaitForExit();
         return process.ExitCode == 0
-            ? double.Parse(line, CultureInfo.InvariantCulture) / 1e6
+            ? double.Parse(line) / 1e6
             : throw new InvalidOperationException($"The process of '{arguments[0]}' failed; its message is above.");
     }
 }
