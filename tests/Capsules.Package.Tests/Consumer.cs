@@ -59,6 +59,17 @@ internal sealed class Consumer
         }
     }
 
+    public void Add(string item, string package, string version) => Edit(project => project.Add(
+        new XElement("ItemGroup", new XElement(item, new XAttribute("Include", package), new XAttribute("Version", version)))));
+
+    public void Edit(Action<XElement> change)
+    {
+        string path = Directory.GetFiles(Folder, "*.csproj").Single();
+        var project = XDocument.Load(path);
+        change(project.Root!);
+        project.Save(path);
+    }
+
     public void SetProperty(string name, string value) =>
         Edit(project => project.Elements("PropertyGroup").First().SetElementValue(name, value));
 
@@ -75,15 +86,4 @@ internal sealed class Consumer
         Architecture.Arm64 => OperatingSystem.IsMacOS(),
         _ => false,
     };
-
-    private void Add(string item, string package, string version) => Edit(project => project.Add(
-        new XElement("ItemGroup", new XElement(item, new XAttribute("Include", package), new XAttribute("Version", version)))));
-
-    private void Edit(Action<XElement> change)
-    {
-        string path = Directory.GetFiles(Folder, "*.csproj").Single();
-        var project = XDocument.Load(path);
-        change(project.Root!);
-        project.Save(path);
-    }
 }

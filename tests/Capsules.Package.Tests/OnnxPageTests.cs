@@ -1,9 +1,7 @@
 using System.Diagnostics;
-using System.IO.Compression;
 using System.Net;
 using System.Net.Http.Json;
 using System.Net.Sockets;
-using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using System.Xml.Linq;
@@ -19,19 +17,17 @@ public sealed partial class OnnxPageTests(PackedLibrary library) : IDisposable
     public async Task OnnxPage_Programs_ExportAndServe()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux() || OperatingSystem.IsWindows(), "This runs where libtorch is for x64.");
-        await Dotnet.Run(Repository.Root, TimeSpan.FromMinutes(3),
-            "pack", Repository.File("src", "Capsules.Onnx"), "-c", Repository.Configuration, "--no-build", "-o", library.Feed,
-            $"-p:PackageVersion={library.Version}", $"-p:NuspecOutputPath={library.Scratch}/nuspec/");
+        await library.Pack("Capsules.Onnx", library.Feed);
         var programs = Programs("docs", "onnx.md");
         programs.Should().HaveCount(3);
         var readme = Programs("src", "Capsules.Onnx", "README.md").Should().ContainSingle().Subject;
-        ReadmeInThePackage().Should().Be(Text(File.ReadAllBytes(Repository.File("src", "Capsules.Onnx", "README.md"))))
+        PackageTests.Text(PackageTests.Read(PackagePath, "README.md")).Should().Be(PackageTests.Text(File.ReadAllBytes(Repository.File("src", "Capsules.Onnx", "README.md"))))
             .And.NotMatchRegex(@"\]\((?!https://)", "the package's page has no files beside it");
 
         var export = await Consumer.Create(library, "onnx-export");
         export.AddTorchSharpCpu();
         export.SetProperty("CapsulesTorchOnOldLinux", "true");
-        Edit(export, project => project.Add(Package("Capsules.Onnx", library.Version)));
+        export.Add("PackageReference", "Capsules.Onnx", library.Version);
         export.SetProgram(programs[0]);
         File.WriteAllText(Path.Combine(export.Folder, "Second.cs"), InMethod("Second", programs[1]));
         File.WriteAllText(Path.Combine(export.Folder, "Readme.cs"), InMethod("Readme", readme));
@@ -42,12 +38,12 @@ public sealed partial class OnnxPageTests(PackedLibrary library) : IDisposable
         File.Exists(Path.Combine(export.Folder, "own.onnx")).Should().BeFalse("the second program is compiled, not called");
 
         var server = await Consumer.Create(library, "onnx-serve");
-        Edit(server, project =>
+        server.Edit(project =>
         {
             project.SetAttributeValue("Sdk", "Microsoft.NET.Sdk.Web");
             project.Descendants("PackageReference").Remove();
-            project.Add(Package("Microsoft.ML.OnnxRuntime", PackageVersion("Microsoft.ML.OnnxRuntime")));
         });
+        server.Add("PackageReference", "Microsoft.ML.OnnxRuntime", PackageVersion("Microsoft.ML.OnnxRuntime"));
         server.SetProgram(programs[2]);
         await server.Build("-warnaserror");
         File.Copy(network, Path.Combine(server.Output, "network.onnx"));
@@ -115,18 +111,7 @@ public sealed partial class OnnxPageTests(PackedLibrary library) : IDisposable
     }
 
     private static string[] Programs(params string[] page) =>
-        [.. CSharpBlock().Matches(Text(File.ReadAllBytes(Repository.File(page)))).Select(match => match.Groups["code"].Value)];
-
-    private string ReadmeInThePackage()
-    {
-        using var package = ZipFile.OpenRead(PackagePath);
-        using var entry = package.GetEntry("README.md")!.Open();
-        using var bytes = new MemoryStream();
-        entry.CopyTo(bytes);
-        return Text(bytes.ToArray());
-    }
-
-    private static string Text(byte[] bytes) => Encoding.UTF8.GetString(bytes).ReplaceLineEndings("\n");
+        [.. CSharpBlock().Matches(PackageTests.Text(File.ReadAllBytes(Repository.File(page)))).Select(match => match.Groups["code"].Value)];
 
     // Usings on top, the rest as the body of a method: a project has but one program.
     private static string InMethod(string name, string program)
@@ -135,19 +120,8 @@ public sealed partial class OnnxPageTests(PackedLibrary library) : IDisposable
         return $"{string.Concat(usings)}internal static class {name}\n{{\n    public static void Run()\n    {{\n{UsingDirective().Replace(program, "")}    }}\n}}\n";
     }
 
-    private static XElement Package(string name, string version) =>
-        new("ItemGroup", new XElement("PackageReference", new XAttribute("Include", name), new XAttribute("Version", version)));
-
     private static string PackageVersion(string name) => XDocument.Load(Repository.File("Directory.Packages.props"))
         .Descendants("PackageVersion").Single(element => (string?)element.Attribute("Include") == name).Attribute("Version")!.Value;
-
-    private static void Edit(Consumer consumer, Action<XElement> change)
-    {
-        var path = Directory.GetFiles(consumer.Folder, "*.csproj").Single();
-        var project = XDocument.Load(path);
-        change(project.Root!);
-        project.Save(path);
-    }
 
     [GeneratedRegex(@"^```csharp\n(?<code>.*?)^```$", RegexOptions.Multiline | RegexOptions.Singleline)]
     private static partial Regex CSharpBlock();

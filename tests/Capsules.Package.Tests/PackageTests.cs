@@ -116,13 +116,13 @@ public sealed class PackageTests(PackedLibrary library)
     private static IEnumerable<string> PublicApi() => ((string[])["PublicAPI.Shipped.txt", "PublicAPI.Unshipped.txt"])
         .SelectMany(file => File.ReadLines(Repository.File("src", "Capsules", file)));
 
-    private static string Text(byte[] bytes) => Encoding.UTF8.GetString(bytes).ReplaceLineEndings("\n");
+    internal static string Text(byte[] bytes) => Encoding.UTF8.GetString(bytes).ReplaceLineEndings("\n");
 
     private static bool IsPartOfTheContainer(string name) =>
         name.StartsWith("_rels/", StringComparison.Ordinal) || name.StartsWith("package/", StringComparison.Ordinal)
         || name is "[Content_Types].xml" or "Capsules.nuspec";
 
-    private static byte[] Read(string zip, string name)
+    internal static byte[] Read(string zip, string name)
     {
         using var archive = ZipFile.OpenRead(zip);
         using var entry = (archive.GetEntry(name) ?? throw new FileNotFoundException($"{name} is not in {zip}.")).Open();

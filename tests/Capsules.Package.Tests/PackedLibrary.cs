@@ -54,7 +54,8 @@ public sealed class PackedLibrary : IAsyncLifetime
     /// <summary>Packs the templates under the same version, for which the project that they make asks.</summary>
     public Task PackTemplates() => Pack("Capsules.Templates", Scratch);
 
-    private Task<string> Pack(string project, string output) => Dotnet.Run(Repository.Root, TimeSpan.FromMinutes(3),
+    /// <summary>Packs a project of src under the same version.</summary>
+    public Task<string> Pack(string project, string output) => Dotnet.Run(Repository.Root, TimeSpan.FromMinutes(3),
         "pack", Repository.File("src", project), "-c", Repository.Configuration, "--no-build", "-o", output,
         $"-p:PackageVersion={Version}", $"-p:NuspecOutputPath={Scratch}/nuspec/");
 
