@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Capsules.Samples.Tests;
 using static TorchSharp.torch;
 
 namespace Capsules.Onnx.Tests;

@@ -1,4 +1,5 @@
 using Capsules.Samples;
+using Capsules.Samples.Tests;
 using static TorchSharp.torch;
 
 namespace Capsules.Onnx.Tests;
@@ -49,7 +50,7 @@ public sealed class SampleNetworkTests
     [InlineData("efficient", 25)]
     public void Network_ShortlyTrained_ClassifiesAThousandDigitsAlike(string model, int steps)
     {
-        using var dataset = RealMnist.OpenOrSkip();
+        using var dataset = Mnist.Load(RealMnist.FolderOrSkip(), _ => { });
         using var scope = NewDisposeScope();
         using var network = Make(model, Digit, Preset.Paper);
         Train(network, dataset, steps);

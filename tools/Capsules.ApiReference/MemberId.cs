@@ -9,7 +9,7 @@ internal static class MemberId
     {
         Type type => $"T:{Of(type)}",
         ConstructorInfo constructor => $"M:{Of(constructor.DeclaringType!)}.#ctor{Parameters(constructor)}",
-        MethodInfo method => $"M:{Of(method.DeclaringType!)}.{method.Name}{Parameters(method)}",
+        MethodInfo method => $"M:{Of(method.DeclaringType!)}.{method.Name}{Parameters(method)}{(method.Name is "op_Implicit" or "op_Explicit" ? $"~{Of(method.ReturnType)}" : "")}",
         PropertyInfo property => $"P:{Of(property.DeclaringType!)}.{property.Name}",
         _ => $"F:{Of(member.DeclaringType!)}.{member.Name}",
     };

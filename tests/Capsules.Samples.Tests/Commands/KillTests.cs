@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Security.Cryptography;
+using Capsules.Benchmarks;
 
 namespace Capsules.Samples.Tests.Commands;
 
@@ -30,7 +30,7 @@ public sealed class KillTests : IDisposable
         string[] data = ["--data", SmallDigits.WriteMnist(_folder)];
         var clock = Stopwatch.StartNew();
         await RunAsync([.. Training, .. data, "--output", _folder.PathOf("whole")], killAfter: null, stop);
-        var (whole, length) = (Figures(Run("whole")), clock.Elapsed);
+        var (whole, length) = (RunFigures.Of(Run("whole")), clock.Elapsed);
 
         var random = new Random(20261125);
         var (killed, runs, killedWithin) = (0, 0, 0);
@@ -50,10 +50,9 @@ public sealed class KillTests : IDisposable
             }
 
             var run = Run(Path.GetFileName(output));
-            Figures(run).Should().BeEquivalentTo(whole, options => options.WithStrictOrdering(), "run {0} after {1} kills", runs, killed);
+            RunFigures.Of(run).Should().Equal(whole, "run {0} after {1} kills", runs, killed);
             Directory.GetFiles(run, "*.tmp").Should().BeEmpty("a resumed run clears away what a kill left unfinished");
-            var steps = EventFile.Read(EventFile.Find(run)!).Where(happening => happening.Summary?.Value[0].Tag == "step/loss").Select(happening => happening.Step);
-            steps.Should().Equal(Enumerable.Range(1, 18).Select(step => (long)step), "every step is told of once");
+            RunFigures.Losses(run).Select(loss => loss.Step).Should().Equal(Enumerable.Range(1, 18).Select(step => (long)step), "every step is told of once");
         }
 
         TestContext.Current.SendDiagnosticMessage($"{killed} kills in {runs} runs, {killedWithin} of them of runs with a checkpoint, {clock.Elapsed.TotalSeconds:f0} s");
@@ -85,30 +84,6 @@ public sealed class KillTests : IDisposable
         }
 
         TestContext.Current.SendDiagnosticMessage($"{kills} kills of export");
-    }
-
-    // What must not depend on kills: the rows of metrics.csv but for times, the weights to the bit, the result.
-    private static List<string> Figures(string run)
-    {
-        var state = Checkpoint.Describe(Path.Combine(run, "last.ckpt")).State;
-        return
-        [
-            .. state.History.Select(row => $"{row with { Seconds = 0, ImagesPerSecond = 0 }}"),
-            $"best epoch {state.BestEpoch}",
-            .. File.ReadAllLines(Path.Combine(run, "metrics.csv")).Select(line => string.Join(',', line.Split(',')[..^2])),
-            Weights(Path.Combine(run, "last.ckpt")), Weights(Path.Combine(run, "best.ckpt")),
-            File.ReadAllText(Path.Combine(run, "result.json")),
-        ];
-    }
-
-    private static string Weights(string checkpoint)
-    {
-        using var zip = System.IO.Compression.ZipFile.OpenRead(checkpoint);
-        return string.Join(' ', ((string[])["model.dat", "optimizer.dat"]).Select(name =>
-        {
-            using var entry = zip.GetEntry(name)!.Open();
-            return Convert.ToHexString(SHA256.HashData(entry));
-        }));
     }
 
     private string Run(string output) => Directory.GetDirectories(_folder.PathOf(output)).Single();

@@ -1,4 +1,5 @@
 using System.Reflection;
+using Capsules.ApiReference;
 
 namespace Capsules.Tests.Memory;
 
@@ -13,37 +14,11 @@ public class BannedSymbolsTests
     [Fact]
     public void Lines_EachNamesAFunctionOfTorchSharp()
     {
-        var functions = typeof(torch).Assembly.GetExportedTypes().SelectMany(type => type.GetMethods(Own)).Select(Name).ToHashSet();
+        // A conversion's line without what it gives is about all that take the same.
+        var functions = typeof(torch).Assembly.GetExportedTypes().SelectMany(type => type.GetMethods(Own)).Select(MemberId.Of)
+            .SelectMany(name => (string[])[name, name.Split('~')[0]]).ToHashSet();
         var lines = File.ReadLines(Path.Combine(Root, "src", "BannedSymbols.txt")).Select(line => line.Split(';')[0]).ToList();
         lines.Should().HaveCountGreaterThan(100);
         lines.Should().Contain(line => line.Contains("op_Addition(TorchSharp.torch.Tensor,TorchSharp.torch.Tensor)")).And.BeSubsetOf(functions);
-    }
-
-    // As in documentation files: M:Namespace.Type.Method(Parameters), and of conversions what they give.
-    private static string Name(MethodInfo method)
-    {
-        var parameters = string.Join(",", method.GetParameters().Select(parameter => Name(parameter.ParameterType)));
-        var result = method.Name == "op_Implicit" ? $"~{Name(method.ReturnType)}" : "";
-        return $"M:{Name(method.DeclaringType!)}.{method.Name}{(parameters.Length > 0 ? $"({parameters})" : "")}{result}";
-    }
-
-    private static string Name(Type type)
-    {
-        if (type.IsArray)
-        {
-            return $"{Name(type.GetElementType()!)}[]";
-        }
-
-        if (type.IsByRef)
-        {
-            return $"{Name(type.GetElementType()!)}@";
-        }
-
-        if (type.IsGenericType && !type.IsGenericTypeDefinition)
-        {
-            return $"{Name(type.GetGenericTypeDefinition()).Split('`')[0]}{{{string.Join(",", type.GetGenericArguments().Select(Name))}}}";
-        }
-
-        return (type.FullName ?? type.Name).Replace('+', '.');
     }
 }
