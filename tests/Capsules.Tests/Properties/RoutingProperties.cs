@@ -29,22 +29,32 @@ public class RoutingProperties
         var wanted = x.Leaves.Select((leaf, i) => (leaf, i)).Where(pair => pair.leaf.requires_grad).ToList();
         var isLogitsAlone = run.Algorithm == "dynamic last" && wanted.All(pair => ReferenceEquals(pair.leaf, x.Logits));      // whose coupling is a constant
         outputs.Any(output => output.requires_grad).Should().Be(wanted.Count > 0 && !isLogitsAlone || routing.parameters().Any(), "the result takes part in training where something wants a gradient");
+        var isTold = true;
         var actual = wanted.Count > 0 && !isLogitsAlone ? Backward.Gradients([.. outputs.Where(output => output.requires_grad)], [.. wanted.Select(pair => pair.leaf)]) : [];
 
-        var tolerance = run.IsAllOfFloat64 ? 1e-8 : 2e-4;
+        var tolerance = run.IsAllOfFloat64 ? 1e-8 : 5e-5;
         Compare(outputs, expected, tolerance, "output");
 
         // Where a leaf is used in several ways, autograd adds the gradients of each in the leaf's dtype, and cancelling leaves few of bfloat16's 8 bits. In
-        // float32 it is self-routing that needs the most: a single vote's activation has no effect, and all of its gradient is what does not quite cancel.
-        var ofGradients = run.Dtype == ScalarType.BFloat16 ? 4e-2 : run.IsAllOfFloat64 ? 1e-6 : 5e-3;
+        // float32 some routings' gradients are at times nothing but what does not quite cancel: that of self-routing by a single vote, whose activation has
+        // no effect, and that of capsules of two entries where they are normalised, which makes 1 and -1 of almost any two numbers.
+        var cancels = run.Algorithm == "self" || run is { Algorithm: "inverted" or "k-means pearson", E: 2 };
+        var ofGradients = run.Dtype == ScalarType.BFloat16 ? 4e-2 : run.IsAllOfFloat64 ? 1e-6 : cancels ? 5e-3 : 2e-4;
         Compare(actual, [.. wanted.Select(pair => gradients[pair.i]).Take(actual.Length)], ofGradients, "gradient");
+        return isTold;
 
         void Compare(Tensor[] given, Tensor[] right, double allowed, string what)
         {
             for (var i = 0; i < given.Length; i++)
             {
-                given[i].ShouldAgree(right[i], allowed + (Draw.Distance(given[i], right[i]) <= allowed ? 0 : Conditioning(run, numbers, what, i, wanted.ConvertAll(pair => pair.i))),
-                    $"{what} {i}");
+                var amplified = Draw.Distance(given[i], right[i]) <= allowed ? 0 : Amplified(run, numbers, what, i, wanted.ConvertAll(pair => pair.i));
+                if (amplified > Property.MostAmplified)
+                {
+                    isTold = false;
+                    continue;
+                }
+
+                given[i].ShouldAgree(right[i], allowed + 100 * amplified, $"{what} {i}");
             }
         }
     });
@@ -163,7 +173,7 @@ public class RoutingProperties
     // What changing the numbers in float32's last places does to a result: a routing that amplifies it may be off by as much in float32.
     // EM routing amplifies differences that no change of the inputs makes (capsules of one dimension vote along one line, whatever they are),
     // and float32 rounds each number by itself: there votes, activations and the logits of each iteration are changed too.
-    private static double Conditioning(RoutingRun run, RoutingRun.Inputs numbers, string what, int i, List<int> wanted)
+    private static double Amplified(RoutingRun run, RoutingRun.Inputs numbers, string what, int i, List<int> wanted)
     {
         if (run.IsAllOfFloat64)
         {
@@ -179,6 +189,6 @@ public class RoutingProperties
             worst = Math.Max(worst, what == "output" ? Draw.Distance(otherOutputs[i], outputs[i]) : Draw.Distance(otherGradients[wanted[i]], gradients[wanted[i]]));
         }
 
-        return 100 * worst;
+        return worst;
     }
 }
