@@ -46,25 +46,16 @@ public static class PeerLayouts
     /// XifengGuo/CapsNet-Keras: channels last; routing weights (J, N, E, D) over capsules ordered by row, column, type. The names are the
     /// layers' with the weight's number, as the snippet in docs/weights.md writes them.
     /// </summary>
-    /// <param name="capsuleTypes">T, the types of primary capsules. Default: 32.</param>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="capsuleTypes"/> is below 1.</exception>
-    public static WeightsMapping CapsNetKeras(int capsuleTypes = 32)
-    {
-        ArgumentOutOfRangeException.ThrowIfLessThan(capsuleTypes, 1);
-        return WithDecoder(
-            new WeightsMapping
-            {
-                { "conv1.weight", "conv1.0", ChannelsFirst },
-                { "conv1.bias", "conv1.1" },
-                { "primary.weight", "primarycap_conv2d.0", ChannelsFirst },
-                { "primary.bias", "primarycap_conv2d.1" },
-                { "digits.weight", "digitcaps.0", weight => TypesFirst(weight.permute(1, 0, 3, 2)) },
-            },
-            (layer, kind) => $"decoder.{2 * layer + (kind == "bias" ? 1 : 0)}", transposed: true);
-
-        // Rows by position and type to rows by type and position.
-        Tensor TypesFirst(Tensor rows) => rows.unflatten(0, [-1, capsuleTypes]).transpose(0, 1).flatten(0, 1);
-    }
+    public static WeightsMapping CapsNetKeras() => WithDecoder(
+        new WeightsMapping
+        {
+            { "conv1.weight", "conv1.0", ChannelsFirst },
+            { "conv1.bias", "conv1.1" },
+            { "primary.weight", "primarycap_conv2d.0", ChannelsFirst },
+            { "primary.bias", "primarycap_conv2d.1" },
+            { "digits.weight", ["digitcaps.0", "primarycap_conv2d.1"], parts => TypesFirst(parts[0].permute(1, 0, 3, 2), parts[1]) },
+        },
+        (layer, kind) => $"decoder.{2 * layer + (kind == "bias" ? 1 : 0)}", transposed: true);
 
     /// <summary>
     /// The 2017 authors' code (Sarasra/models, research/capsules; TensorFlow): channels last; routing weights (N, D, J * E). For layers of
@@ -110,6 +101,10 @@ public static class PeerLayouts
 
         return mapping;
     }
+
+    // Rows (N, J, D, E) by position and type to rows by type and position; the convolution's bias (T * D) tells how many types there are.
+    private static Tensor TypesFirst(Tensor rows, Tensor bias) =>
+        rows.unflatten(0, [-1, bias.reshape(-1, rows.size(2)).size(0)]).transpose(0, 1).flatten(0, 1);
 
     // D convolutions of T channels to one of T * D, a type's D channels together.
     private static Tensor TypeMajor(IReadOnlyList<Tensor> convolutions) => stack(convolutions, 1).flatten(0, 1);

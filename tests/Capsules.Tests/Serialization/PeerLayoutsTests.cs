@@ -48,7 +48,6 @@ public sealed class PeerLayoutsTests
     {
         FluentActions.Invoking(() => PeerLayouts.GramAi(0)).Should().Throw<ArgumentOutOfRangeException>().WithParameterName("capsuleDim");
         FluentActions.Invoking(() => PeerLayouts.Leftthomas(-1)).Should().Throw<ArgumentOutOfRangeException>().WithParameterName("capsuleDim");
-        FluentActions.Invoking(() => PeerLayouts.CapsNetKeras(0)).Should().Throw<ArgumentOutOfRangeException>().WithParameterName("capsuleTypes");
     }
 
     private static WeightsMapping Layout(string peer) => peer switch
@@ -56,7 +55,7 @@ public sealed class PeerLayoutsTests
         "gram-ai" => PeerLayouts.GramAi(D),
         "leftthomas" => PeerLayouts.Leftthomas(D),
         "capsnet-pytorch" => PeerLayouts.CapsNetPytorch(),
-        "capsnet-keras" => PeerLayouts.CapsNetKeras(T),
+        "capsnet-keras" => PeerLayouts.CapsNetKeras(),
         _ => PeerLayouts.OfficialTensorFlow(),
     };
 
