@@ -41,8 +41,11 @@ internal sealed class PyTorchStorages : IDisposable
     public object Resolve(PickleCall call) => call switch
     {
         { Module: "persistent", Arguments: ["storage", PickleName { Module: "torch" } type, string key, _, long count] } => Storage(type.Name, key, count),
-        { Module: "torch._utils", Name: "_rebuild_tensor_v2", Arguments: [Tensor storage, long offset, object?[] size, object?[] stride, ..] } =>
-            View(storage, offset, Numbers(size), Numbers(stride)),
+        { Module: "torch._utils", Name: "_rebuild_tensor_v2", Arguments: [Tensor storage, long offset, object?[] size, object?[] stride, .. var rest] } =>
+            rest.ElementAtOrDefault(2) is null or Dictionary<object, object?> { Count: 0 }
+                ? View(storage, offset, Numbers(size), Numbers(stride))
+                : throw new InvalidDataException(
+                    "one of its tensors is conjugated or negated by a mark, beside what is stored. Save tensor.resolve_conj().resolve_neg() in PyTorch"),
         { Module: "torch._utils", Name: "_rebuild_parameter", Arguments: [Tensor data, ..] } => data,
         { Module: "collections", Name: "OrderedDict", Arguments: [] } => new Dictionary<object, object?>(),
         _ => throw new InvalidDataException(

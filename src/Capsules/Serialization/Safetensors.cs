@@ -40,7 +40,7 @@ public static class Safetensors
             foreach (var (_, _, tensor) in sorted)
             {
                 using var scope = NewDisposeScope();
-                var plain = tensor.detach().cpu().contiguous();      // one at a time, so a copy exists of one only
+                var plain = tensor.detach().resolve_conj().resolve_neg().cpu().contiguous();      // one at a time, so a copy exists of one only
                 TensorMemory.Visit(plain, (bytes, _) => stream.Write(bytes));
             }
         });

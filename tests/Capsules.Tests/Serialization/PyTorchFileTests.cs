@@ -1,4 +1,5 @@
 using System.IO.Compression;
+using System.Text;
 using static TorchSharp.torch;
 using F = Capsules.Functional;
 
@@ -101,17 +102,28 @@ public sealed class PyTorchFileTests : IDisposable
     public void Load_SizesAndStrides_StayWithinTheStorage(string size, string stride, string? problem)
     {
         using var scope = NewDisposeScope();
-        static byte[] Long(string number) => [0x8a, 8, .. BitConverter.GetBytes(long.Parse(number[1..], System.Globalization.CultureInfo.InvariantCulture))];
-        static byte[] Ascii(string text) => [.. text.Select(character => (byte)character)];
-        var path = Write(zip =>
+        var path = WriteTensor($"{Long(size)}\u0085{Long(stride)}\u0085\u0089Nt");
+
+        var load = () => PyTorchFile.Load(path)["w"].shape;
+
+        if (problem is null)
         {
-            Put(zip, "x/data/0", new byte[8]);
-            Put(zip, "x/data.pkl",
-            [
-                .. Ascii("}X\u0001\0\0\0wctorch._utils\n_rebuild_tensor_v2\n((X\u0007\0\0\0storagectorch\nFloatStorage\nX\u0001\0\0\u00000X\u0003\0\0\0cpuK\u0002tQK\0"),
-                .. Long(size), 0x85, .. Long(stride), 0x85, 0x89, .. Ascii("NtRs."),
-            ]);
-        });
+            load().Should().Equal(2);
+        }
+        else
+        {
+            load.Should().Throw<InvalidDataException>().WithMessage($"*{problem}*");
+        }
+    }
+
+    [Theory]
+    [InlineData("N", null)]
+    [InlineData("}", null)]
+    [InlineData("}X\u0004\0\0\0conj\u0088s", "conjugated or negated by a mark")]
+    public void Load_Marks_AreRefused(string metadata, string? problem)
+    {
+        using var scope = NewDisposeScope();
+        var path = WriteTensor($"K\u0002\u0085K\u0001\u0085\u0089N{metadata}t");
 
         var load = () => PyTorchFile.Load(path)["w"].shape;
 
@@ -174,6 +186,18 @@ public sealed class PyTorchFileTests : IDisposable
         File.WriteAllBytes(path, [0x80, 2, 0x8a, 10]);      // PyTorch before 1.6
         FluentActions.Invoking(() => PyTorchFile.Load(path)).Should().Throw<InvalidDataException>().WithMessage($"{path} cannot be read*");
     }
+
+    private static string Long(string number) => "\u008a\u0008" +
+        Encoding.Latin1.GetString(BitConverter.GetBytes(long.Parse(number[1..], System.Globalization.CultureInfo.InvariantCulture)));
+
+    // A file whose "w" shows two floats; what is given are the arguments from the size on.
+    private string WriteTensor(string arguments) => Write(zip =>
+    {
+        Put(zip, "x/data/0", new byte[8]);
+        Put(zip, "x/data.pkl", Encoding.Latin1.GetBytes(
+            "}X\u0001\0\0\0wctorch._utils\n_rebuild_tensor_v2\n((X\u0007\0\0\0storagectorch\nFloatStorage\nX\u0001\0\0\u00000X\u0003\0\0\0cpuK\u0002tQK\0" +
+            $"{arguments}Rs."));
+    });
 
     private string Write(Action<ZipArchive> write)
     {

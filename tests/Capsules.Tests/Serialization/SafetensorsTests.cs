@@ -63,6 +63,20 @@ public sealed class SafetensorsTests : IDisposable
         }
     }
 
+    // torch conjugates and negates by a mark: in memory lies the other value.
+    [Fact]
+    public void SaveAndLoad_ConjugatedOrNegatedByAMark_KeepsTheValue()
+    {
+        using var scope = NewDisposeScope();
+        var z = tensor(new System.Numerics.Complex(1, 2)).to_type(complex64);
+        Safetensors.Save(FilePath, new Dictionary<string, Tensor> { ["conjugated"] = z.conj(), ["negated"] = z.conj().imag });
+
+        var loaded = Safetensors.Load(FilePath);
+
+        loaded["conjugated"].imag.item<float>().Should().Be(-2);
+        loaded["negated"].item<float>().Should().Be(-2);
+    }
+
     // The format as published, byte by byte; nothing of ours takes part in the reading.
     [Fact]
     public void Save_KnownTensors_WritesThePublishedBytes()
