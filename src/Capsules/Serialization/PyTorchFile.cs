@@ -11,6 +11,9 @@ namespace Capsules;
 /// </remarks>
 public static class PyTorchFile
 {
+    // Shared weights have several names, but a small file must not ask for any amount of memory.
+    private const int MostCopies = 16;
+
     /// <summary>Reads the tensors of a file.</summary>
     /// <param name="path">The file.</param>
     /// <param name="key">
@@ -18,7 +21,7 @@ public static class PyTorchFile
     /// </param>
     /// <param name="device">Where the tensors go. Default: the CPU.</param>
     /// <returns>New contiguous tensors by name, without gradient, which the caller owns.</returns>
-    /// <exception cref="InvalidDataException">The file is damaged, is no such file, holds other things than tensors, or has no such entry.</exception>
+    /// <exception cref="InvalidDataException">The file is damaged, is no such file, holds other things than tensors or copies of them many times over, or has no such entry.</exception>
     /// <exception cref="NotSupportedException">TorchSharp has no dtype for one of them.</exception>
     /// <exception cref="IOException">The file is missing or cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
@@ -31,11 +34,15 @@ public static class PyTorchFile
             using var zip = new ZipArchive(file, ZipArchiveMode.Read);
             using var scope = NewDisposeScope();
             using var storages = new PyTorchStorages(zip, file.Length);
-            var tensors = TensorsOf(Pickle.Read(storages.Pickle(), storages.Resolve), key);
-            var seen = new HashSet<Tensor>(ReferenceEqualityComparer.Instance);      // one object under two names becomes two tensors
-            var result = tensors.ToDictionary(pair => pair.Key, pair =>
+            var views = TensorsOf(Pickle.Read(storages.Pickle(), storages.Resolve), key);
+            if (views.Values.Sum(view => (double)view.numel() * view.element_size()) > MostCopies * (double)storages.Bytes)
             {
-                var own = seen.Add(pair.Value) ? pair.Value : pair.Value.clone();
+                throw new InvalidDataException($"its tensors, each of which is to be one of its own, show what it stores more than {MostCopies} times over");
+            }
+
+            var result = views.ToDictionary(pair => pair.Key, pair =>
+            {
+                var own = pair.Value.clone().contiguous();      // one object under two names becomes two tensors
                 return device is null ? own : own.to(device);
             });
             foreach (var tensor in result.Values)
@@ -47,7 +54,7 @@ public static class PyTorchFile
         }
         catch (InvalidDataException failure)
         {
-            throw new InvalidDataException($"{path} cannot be read as PyTorch's file of a state dict: {failure.Message}.", failure);
+            throw new InvalidDataException($"{path} cannot be read as PyTorch's file of a state dict: {failure.Message.TrimEnd('.')}.", failure);
         }
     }
 

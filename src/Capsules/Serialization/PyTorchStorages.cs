@@ -28,14 +28,17 @@ internal sealed class PyTorchStorages : IDisposable
         var pickle = zip.Entries.FirstOrDefault(entry => entry.FullName.EndsWith("/data.pkl", StringComparison.Ordinal))
             ?? throw new InvalidDataException("it has no data.pkl. Save it with torch.save of PyTorch 1.6 or later");
         _folder = pickle.FullName[..^"data.pkl".Length];
-        if (zip.GetEntry($"{_folder}byteorder") is { } order && !Bytes(order).AsSpan().SequenceEqual("little"u8))
+        if (zip.GetEntry($"{_folder}byteorder") is { } order && !Content(order).AsSpan().SequenceEqual("little"u8))
         {
             throw new InvalidDataException("it was written on a big-endian machine");
         }
     }
 
+    /// <summary>The bytes of those storages that were asked for.</summary>
+    public long Bytes => _read.Values.Sum(storage => storage.numel() * storage.element_size());
+
     /// <summary>The pickle, whole.</summary>
-    public byte[] Pickle() => Bytes(_zip.GetEntry($"{_folder}data.pkl")!);
+    public byte[] Pickle() => Content(_zip.GetEntry($"{_folder}data.pkl")!);
 
     /// <summary>What the pickle's machine asks for: a storage by its persistent id, or the result of a known function.</summary>
     public object Resolve(PickleCall call) => call switch
@@ -95,8 +98,7 @@ internal sealed class PyTorchStorages : IDisposable
             throw new InvalidDataException("one of its tensors shows elements of its storage many times over, as an expanded one does");
         }
 
-        using var view = storage.as_strided(size, stride, offset);
-        return view.clone().contiguous();
+        return storage.as_strided(size, stride, offset);
     }
 
     // -1 for an empty tensor, which may view any storage.
@@ -124,7 +126,7 @@ internal sealed class PyTorchStorages : IDisposable
         ? entry.Length
         : throw new InvalidDataException($"its {entry.FullName} is compressed, as torch.save leaves nothing, or longer than the file");
 
-    private byte[] Bytes(ZipArchiveEntry entry)
+    private byte[] Content(ZipArchiveEntry entry)
     {
         var length = Bounded(entry);
         var bytes = length <= Array.MaxLength ? new byte[length] : throw new InvalidDataException($"its {entry.FullName} is of {length:N0} bytes");

@@ -137,6 +137,29 @@ public sealed class PyTorchFileTests : IDisposable
         }
     }
 
+    // A tensor under many names, each of which takes ten bytes of the file and a tensor of its own.
+    [Theory]
+    [InlineData(15, false)]
+    [InlineData(16, true)]
+    public void Load_OneTensorUnderManyNames_IsCopiedWithinBounds(int more, bool refused)
+    {
+        using var scope = NewDisposeScope();
+        var path = WriteTensor("K\u0002\u0085K\u0001\u0085\u0089Nt", string.Concat(Enumerable.Range(0, more).Select(i => $"X\u0001\0\0\0{(char)('A' + i)}h\u0001s")));
+
+        var load = () => PyTorchFile.Load(path);
+
+        if (refused)
+        {
+            load.Should().Throw<InvalidDataException>().WithMessage("*show what it stores more than 16 times over.");
+            return;
+        }
+
+        var tensors = load();
+        tensors.Should().HaveCount(1 + more);
+        tensors["A"].fill_(1);
+        tensors["w"].sum().item<float>().Should().Be(0, "each is a tensor of its own");
+    }
+
     // Each byte of the pickle changed in turn, and each cut: refused or read, never another exception and never beyond a storage.
     [Fact]
     public void Load_DamagedPickles_GiveTensorsOrAnInvalidDataException()
@@ -184,19 +207,20 @@ public sealed class PyTorchFileTests : IDisposable
         FluentActions.Invoking(() => PyTorchFile.Load(path)).Should().Throw<InvalidDataException>().WithMessage("*it has no data.pkl*");
 
         File.WriteAllBytes(path, [0x80, 2, 0x8a, 10]);      // PyTorch before 1.6
-        FluentActions.Invoking(() => PyTorchFile.Load(path)).Should().Throw<InvalidDataException>().WithMessage($"{path} cannot be read*");
+        FluentActions.Invoking(() => PyTorchFile.Load(path)).Should().Throw<InvalidDataException>()
+            .Which.Message.Should().StartWith($"{path} cannot be read").And.EndWith(".").And.NotEndWith("..");
     }
 
     private static string Long(string number) => "\u008a\u0008" +
         Encoding.Latin1.GetString(BitConverter.GetBytes(long.Parse(number[1..], System.Globalization.CultureInfo.InvariantCulture)));
 
-    // A file whose "w" shows two floats; what is given are the arguments from the size on.
-    private string WriteTensor(string arguments) => Write(zip =>
+    // A file whose "w" shows two floats; what is given are the arguments from the size on, and more entries, which find the tensor at 1 of the memo.
+    private string WriteTensor(string arguments, string more = "") => Write(zip =>
     {
         Put(zip, "x/data/0", new byte[8]);
         Put(zip, "x/data.pkl", Encoding.Latin1.GetBytes(
             "}X\u0001\0\0\0wctorch._utils\n_rebuild_tensor_v2\n((X\u0007\0\0\0storagectorch\nFloatStorage\nX\u0001\0\0\u00000X\u0003\0\0\0cpuK\u0002tQK\0" +
-            $"{arguments}Rs."));
+            $"{arguments}Rq\u0001s{more}."));
     });
 
     private string Write(Action<ZipArchive> write)
