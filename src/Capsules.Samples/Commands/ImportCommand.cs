@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Runtime.InteropServices;
 using Spectre.Console;
 using static TorchSharp.torch;
 
@@ -56,7 +55,7 @@ internal static class ImportCommand
             new TrainingState());
         using var scope = NewDisposeScope();
         using var network = checkpoint.MakeNetwork();
-        var report = Load(network, path, mapping, layout);
+        var report = Load(network, path, mapping);
         var lacking = report.Missing.Concat(report.Mismatched).ToLookup(name => name.StartsWith(Decoder, StringComparison.Ordinal));
         if (lacking[false].Any())
         {
@@ -73,16 +72,11 @@ internal static class ImportCommand
         }
     }
 
-    private static WeightsReport Load(ImageNetwork network, string path, WeightsMapping mapping, string layout)
+    private static WeightsReport Load(ImageNetwork network, string path, WeightsMapping mapping)
     {
         try
         {
             return Weights.Load(network, path, mapping, strict: false);
-        }
-        catch (ExternalException failure)      // an axis that a tensor does not have
-        {
-            throw new UserException(
-                $"{path} does not have the layout {layout}: its tensors have other axes. Give another --layout, or see docs/weights.md.", failure);
         }
         catch (Exception failure) when (failure is InvalidDataException or NotSupportedException)
         {

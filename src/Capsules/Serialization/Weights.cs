@@ -85,12 +85,16 @@ public static class Weights
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        var (source, unused) = (mapping ?? []).Apply(tensors);
+        var (source, unused, failed) = (mapping ?? []).Apply(tensors);
         var state = module.state_dict();
         var (loaded, missing, mismatched) = (new List<string>(), new List<string>(), new List<string>());
         foreach (var (name, target) in state)
         {
-            if (!source.TryGetValue(name, out var tensor))
+            if (failed.TryGetValue(name, out var why))
+            {
+                mismatched.Add($"{name}: {why}");
+            }
+            else if (!source.TryGetValue(name, out var tensor))
             {
                 missing.Add(name);
             }
@@ -104,7 +108,7 @@ public static class Weights
             }
         }
 
-        var report = new WeightsReport(loaded, missing, [.. source.Keys.Where(name => !state.ContainsKey(name)), .. unused], mismatched);
+        var report = new WeightsReport(loaded, missing, [.. source.Keys.Concat(failed.Keys).Where(name => !state.ContainsKey(name)), .. unused], mismatched);
         if (strict && !report.IsExact)
         {
             throw new InvalidDataException(

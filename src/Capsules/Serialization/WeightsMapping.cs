@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using static TorchSharp.torch;
 
 namespace Capsules;
@@ -70,20 +71,32 @@ public sealed class WeightsMapping : IEnumerable<KeyValuePair<string, IReadOnlyL
 
     System.Collections.IEnumerator System.Collections.IEnumerable.GetEnumerator() => GetEnumerator();
 
-    /// <summary>The module's entries that these tensors make, and those tensors that no rule uses, under their own names.</summary>
+    /// <summary>
+    /// The module's entries that these tensors make, and those tensors that no rule uses, under their own names; and of the entries that could not
+    /// be made, why.
+    /// </summary>
     /// <remarks>
     /// A rule whose sources are not all there makes nothing: its target is then missing. A tensor that no rule uses and whose name is a
     /// rule's target is not taken for it: it is unexpected.
     /// </remarks>
-    internal (Dictionary<string, Tensor> Entries, List<string> Unexpected) Apply(IReadOnlyDictionary<string, Tensor> tensors)
+    internal (Dictionary<string, Tensor> Entries, List<string> Unexpected, Dictionary<string, string> Failed) Apply(
+        IReadOnlyDictionary<string, Tensor> tensors)
     {
         var unexpected = new List<string>();
+        var failed = new Dictionary<string, string>();
         var result = new Dictionary<string, Tensor>();
         foreach (var (target, (sources, convert)) in _rules)
         {
             if (sources.All(tensors.ContainsKey))
             {
-                result[target] = convert([.. sources.Select(source => tensors[source])]);
+                try
+                {
+                    result[target] = convert([.. sources.Select(source => tensors[source])]);
+                }
+                catch (Exception failure) when (failure is ExternalException or ArgumentException)      // an axis that a tensor does not have
+                {
+                    failed[target] = $"cannot be made of {string.Join(", ", sources.Select(source => $"{source} {ShapeGuard.Text(tensors[source].shape)}"))}";
+                }
             }
         }
 
@@ -103,6 +116,6 @@ public sealed class WeightsMapping : IEnumerable<KeyValuePair<string, IReadOnlyL
             }
         }
 
-        return (result, unexpected);
+        return (result, unexpected, failed);
     }
 }

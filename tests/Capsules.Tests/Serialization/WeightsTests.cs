@@ -165,6 +165,25 @@ public sealed class WeightsTests : IDisposable
     }
 
     [Fact]
+    public void Load_MappingThatDoesNotGoWithTheShapes_IsReportedAsAShape()
+    {
+        using var scope = NewDisposeScope();
+        using var module = new CapsuleLayer(6, 4, 3, 5, bias: true);
+        var tensors = new Dictionary<string, Tensor> { ["W"] = ones(6, 3), ["left"] = ones(1, 5), ["right"] = ones(2, 4), ["b"] = zeros(3, 5) };
+        var mapping = new WeightsMapping
+        {
+            { "weight", "W", weight => weight.permute(1, 0, 2, 3) }, { "bias", "b" }, { "more", ["left", "right"], parts => cat(parts.ToArray(), 0) },
+        };
+
+        FluentActions.Invoking(() => Weights.Load(module, tensors, mapping)).Should().Throw<InvalidDataException>()
+            .WithMessage("*1 not in the module: more; 1 of another shape: weight: cannot be made of W (6, 3))*");
+        var report = Weights.Load(module, tensors, mapping, strict: false);
+        report.Loaded.Should().Equal("bias");
+        report.Mismatched.Should().Equal("weight: cannot be made of W (6, 3)");
+        module.get_parameter("bias")!.ShouldBeClose(tensors["b"], 0);
+    }
+
+    [Fact]
     public void Mapping_TwoRulesForOneTarget_IsRefused() =>
         FluentActions.Invoking(() => new WeightsMapping { { "a", "x" }, { "a", "y" } })
             .Should().Throw<ArgumentException>().WithMessage("There already is a rule for 'a'.*");
