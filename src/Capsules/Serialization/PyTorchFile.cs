@@ -58,14 +58,6 @@ public static class PyTorchFile
         }
     }
 
-    /// <summary>Whether a file is a zip, as PyTorch's are, and not safetensors.</summary>
-    internal static bool IsOne(string path)
-    {
-        using var file = File.OpenRead(path);
-        Span<byte> start = stackalloc byte[4];
-        return file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false) == start.Length && start.SequenceEqual("PK\u0003\u0004"u8);
-    }
-
     private static Dictionary<string, Tensor> TensorsOf(object? value, string? key)
     {
         var whole = value as Dictionary<object, object?> ?? throw new InvalidDataException(
@@ -81,7 +73,7 @@ public static class PyTorchFile
         {
             var dictionaries = whole.Where(entry => entry.Value is Dictionary<object, object?>).Select(entry => $"'{entry.Key}'").ToList();
             throw new InvalidDataException($"its entry '{other.Key}' is no tensor. " + (dictionaries.Count > 0
-                ? $"Read one of its dictionaries, {string.Join(", ", dictionaries)}, by PyTorchFile.Load(path, key)"
+                ? $"Give one of its dictionaries, {string.Join(", ", dictionaries)}, as key"
                 : "Save model.state_dict() in PyTorch"));
         }
 

@@ -60,7 +60,9 @@ public sealed class SafetensorsFile : IDisposable
             var size = BinaryPrimitives.ReadUInt64LittleEndian(start);
             if (size > (ulong)(length - start.Length) || size > SafetensorsHeader.MaxBytes)
             {
-                throw new InvalidDataException($"its header would be {size:N0} bytes, of {length:N0} in the file and {SafetensorsHeader.MaxBytes:N0} that a header may have");
+                throw new InvalidDataException(
+                    $"its header would be {size:N0} bytes, of {length:N0} in the file and {SafetensorsHeader.MaxBytes:N0} that a header may have. " +
+                    "Or it is no safetensors file: what TorchSharp's module.save wrote is read by module.load");
             }
 
             var json = new byte[size];

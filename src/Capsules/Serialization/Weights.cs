@@ -34,18 +34,18 @@ public static class Weights
     /// <param name="path">A safetensors file, or a .pt file that PyTorch wrote of a dictionary of tensors.</param>
     /// <param name="mapping">How names and layouts of another implementation become the module's. Default: they are the module's.</param>
     /// <param name="strict">Whether names and shapes must agree exactly. Default: true; nothing is loaded where they do not.</param>
+    /// <param name="key">Which entry of a .pt file is the dictionary of tensors, as for <see cref="PyTorchFile.Load"/>. Default: the whole is one.</param>
     /// <returns>What was loaded and what was not.</returns>
-    /// <exception cref="InvalidDataException">The file is damaged; or, with <paramref name="strict"/>, it does not fit the module: the message lists the entries.</exception>
+    /// <exception cref="InvalidDataException">The file is damaged, or has no such entry; or, with <paramref name="strict"/>, it does not fit the module: the message lists the entries.</exception>
     /// <exception cref="NotSupportedException">TorchSharp has no dtype for one of the file's tensors.</exception>
     /// <exception cref="IOException">The file is missing or cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
-    public static WeightsReport Load(nn.Module module, string path, WeightsMapping? mapping = null, bool strict = true)
+    public static WeightsReport Load(nn.Module module, string path, WeightsMapping? mapping = null, bool strict = true, string? key = null)
     {
         ArgumentNullException.ThrowIfNull(module);
         ArgumentException.ThrowIfNullOrEmpty(path);
         using var scope = NewDisposeScope();
-        CheckFormat(path);
-        return Load(module, PyTorchFile.IsOne(path) ? PyTorchFile.Load(path) : Safetensors.Load(path), mapping, strict, path);
+        return Load(module, Read(path, key), mapping, strict, path);
     }
 
     /// <summary>Loads tensors into a module, each converted to the dtype and device of the module's.</summary>
@@ -62,23 +62,26 @@ public static class Weights
         return Load(module, tensors, mapping, strict, "The dictionary");
     }
 
-    // Files that users try first, told by their first bytes.
-    private static void CheckFormat(string path)
+    // Told apart by their first bytes, as are files of other formats that users try.
+    private static Dictionary<string, Tensor> Read(string path, string? key)
     {
-        using var file = File.OpenRead(path);
-        Span<byte> start = stackalloc byte[4];
-        var read = file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false);
-        var kind = start[..read] switch
+        var start = new byte[4];
+        using (var file = File.OpenRead(path))
         {
-            [0x89, (byte)'H', (byte)'D', (byte)'F'] => "an HDF5 file, as Keras writes",
-            [0x80, 2, 0x8a, 10] => "a file of PyTorch before 1.6",
-            _ => null,
-        };
-        if (kind is not null)
-        {
-            throw new InvalidDataException(
-                $"{path} is {kind}, which is not read here. Convert it to safetensors where it comes from: docs/weights.md has the lines for it.");
+            start = start[..file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false)];
         }
+
+        return start switch
+        {
+            [(byte)'P', (byte)'K', 3, 4] => PyTorchFile.Load(path, key),
+            [0x89, (byte)'H', (byte)'D', (byte)'F'] => throw Other("an HDF5 file, as Keras writes"),
+            [0x80, 2, 0x8a, 10] => throw Other("a file of PyTorch before 1.6"),
+            _ when key is not null => throw new InvalidDataException($"{path} is no .pt file and has no dictionary '{key}' in it. Leave the key out."),
+            _ => Safetensors.Load(path),
+        };
+
+        InvalidDataException Other(string kind) => new(
+            $"{path} is {kind}, which is not read here. Convert it to safetensors where it comes from: docs/weights.md has the lines for it.");
     }
 
     private static WeightsReport Load(nn.Module module, IReadOnlyDictionary<string, Tensor> tensors, WeightsMapping? mapping, bool strict, string what)

@@ -20,7 +20,9 @@ namespace Capsules;
 /// </example>
 public sealed class WeightsMapping : IEnumerable<KeyValuePair<string, IReadOnlyList<string>>>
 {
-    private readonly Dictionary<string, (IReadOnlyList<string> Sources, Func<IReadOnlyList<Tensor>, Tensor> Convert)> _rules = [];
+    private Dictionary<string, (IReadOnlyList<string> Sources, Func<IReadOnlyList<Tensor>, Tensor> Convert)> Rules { get; init; } = [];
+
+    private string Prefix { get; init; } = "";
 
     /// <summary>An entry that only has another name.</summary>
     /// <param name="target">The module's name for it.</param>
@@ -59,15 +61,24 @@ public sealed class WeightsMapping : IEnumerable<KeyValuePair<string, IReadOnlyL
             throw new ArgumentException($"'{target}' needs at least one name that it is made of.", nameof(sources));
         }
 
-        if (!_rules.TryAdd(target, (sources, convert)))
+        if (!Rules.TryAdd(target, (sources, convert)))
         {
             throw new ArgumentException($"There already is a rule for '{target}'.", nameof(target));
         }
     }
 
+    /// <summary>The same mapping of a file whose names have a prefix, as the "module." of PyTorch's DataParallel.</summary>
+    /// <param name="prefix">The prefix, which is taken off before the rules are looked at; a name without it is unexpected.</param>
+    /// <returns>A new mapping.</returns>
+    public WeightsMapping WithoutPrefix(string prefix)
+    {
+        ArgumentNullException.ThrowIfNull(prefix);
+        return new WeightsMapping { Rules = new(Rules), Prefix = prefix + Prefix };
+    }
+
     /// <summary>The targets and their sources.</summary>
     public IEnumerator<KeyValuePair<string, IReadOnlyList<string>>> GetEnumerator() =>
-        _rules.Select(rule => KeyValuePair.Create(rule.Key, rule.Value.Sources)).GetEnumerator();
+        Rules.Select(rule => KeyValuePair.Create(rule.Key, rule.Value.Sources)).GetEnumerator();
 
     System.Collections.IEnumerator System.Collections.IEnumerable.GetEnumerator() => GetEnumerator();
 
@@ -82,10 +93,11 @@ public sealed class WeightsMapping : IEnumerable<KeyValuePair<string, IReadOnlyL
     internal (Dictionary<string, Tensor> Entries, List<string> Unexpected, Dictionary<string, string> Failed) Apply(
         IReadOnlyDictionary<string, Tensor> tensors)
     {
-        var unexpected = new List<string>();
+        var unexpected = tensors.Keys.Where(name => !name.StartsWith(Prefix, StringComparison.Ordinal)).ToList();
+        tensors = tensors.ExceptBy(unexpected, pair => pair.Key).ToDictionary(pair => pair.Key[Prefix.Length..], pair => pair.Value);
         var failed = new Dictionary<string, string>();
         var result = new Dictionary<string, Tensor>();
-        foreach (var (target, (sources, convert)) in _rules)
+        foreach (var (target, (sources, convert)) in Rules)
         {
             if (sources.All(tensors.ContainsKey))
             {
@@ -100,12 +112,12 @@ public sealed class WeightsMapping : IEnumerable<KeyValuePair<string, IReadOnlyL
             }
         }
 
-        var used = _rules.Values.SelectMany(rule => rule.Sources).ToHashSet();
+        var used = Rules.Values.SelectMany(rule => rule.Sources).ToHashSet();
         foreach (var (name, tensor) in tensors)
         {
             if (!used.Contains(name))
             {
-                if (_rules.ContainsKey(name))
+                if (Rules.ContainsKey(name))
                 {
                     unexpected.Add(name);
                 }

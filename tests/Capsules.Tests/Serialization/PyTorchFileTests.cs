@@ -58,7 +58,7 @@ public sealed class PyTorchFileTests : IDisposable
             { "digits.weight", "digit_capsules.route_weights", weight => weight.permute(1, 0, 2, 3) },
         };
 
-        Weights.Load(network, PyTorchFile.Load(Fixture("peer.pt"), key: "state_dict"), mapping).IsExact.Should().BeTrue();
+        Weights.Load(network, Fixture("peer.pt"), mapping, key: "state_dict").IsExact.Should().BeTrue();
         var capsules = digits.call(primary.call(nn.functional.relu(conv1.call(outputs["images"]))));
 
         (capsules - outputs["expected"]).abs().max().item<float>().Should().BeLessThan(1e-5f);
@@ -66,7 +66,7 @@ public sealed class PyTorchFileTests : IDisposable
     }
 
     [Theory]
-    [InlineData("peer.pt", null, "its entry 'state_dict' is no tensor. Read one of its dictionaries, 'state_dict', by PyTorchFile.Load(path, key).")]
+    [InlineData("peer.pt", null, "its entry 'state_dict' is no tensor. Give one of its dictionaries, 'state_dict', as key.")]
     [InlineData("peer.pt", "model", "it has no dictionary 'model'; it has 'state_dict', 'epoch'.")]
     [InlineData("module.pt", null, "it asks for torch.nn.modules.linear.Linear, and nothing but dictionaries of tensors is read (a file is never executed). Save model.state_dict() in PyTorch.")]
     public void Load_NoDictionaryOfTensors_SaysWhatToDo(string fixture, string? key, string problem)

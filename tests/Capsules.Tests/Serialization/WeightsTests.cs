@@ -78,6 +78,40 @@ public sealed class WeightsTests : IDisposable
     }
 
     [Fact]
+    public void Load_FileOfTorchSharpsOwn_SaysWhoReadsIt()
+    {
+        using var module = new CapsuleLayer(6, 4, 3, 5);
+        module.save(FilePath);
+        FluentActions.Invoking(() => Weights.Load(module, FilePath)).Should().Throw<InvalidDataException>()
+            .WithMessage($"{FilePath} is not a whole safetensors file: *Or it is no safetensors file: what TorchSharp's module.save wrote is read by module.load. *");
+    }
+
+    [Fact]
+    public void Load_KeyOfAFileWithoutParts_IsRefused()
+    {
+        using var module = new CapsuleLayer(6, 4, 3, 5);
+        Weights.Save(module, FilePath);
+        FluentActions.Invoking(() => Weights.Load(module, FilePath, key: "state_dict")).Should().Throw<InvalidDataException>()
+            .WithMessage($"{FilePath} is no .pt file and has no dictionary 'state_dict' in it. *");
+    }
+
+    [Fact]
+    public void Load_NamesWithAPrefix_AreTakenWithoutIt()
+    {
+        using var scope = NewDisposeScope();
+        using var module = new CapsuleLayer(6, 4, 3, 5, bias: true);
+        var tensors = new Dictionary<string, Tensor> { ["module.W"] = rand(3, 6, 4, 5), ["module.bias"] = rand(3, 5), ["module.more"] = ones(1), ["bias"] = ones(1) };
+        var mapping = new WeightsMapping { { "weight", "W", weight => weight.permute(1, 0, 2, 3) } };
+
+        var report = Weights.Load(module, tensors, mapping.WithoutPrefix("module."), strict: false);
+
+        report.Loaded.Should().BeEquivalentTo("weight", "bias");
+        report.Unexpected.Should().Equal("more", "bias");
+        module.get_parameter("bias")!.ShouldBeClose(tensors["module.bias"], 0);
+        Weights.Load(module, tensors, mapping, strict: false).Loaded.Should().BeEmpty("the mapping itself is as it was");
+    }
+
+    [Fact]
     public void Load_Mapping_RenamesAndConverts()
     {
         using var scope = NewDisposeScope();
