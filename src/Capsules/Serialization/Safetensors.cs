@@ -13,15 +13,10 @@ public static class Safetensors
     /// <exception cref="ArgumentException">A name occurs twice or is reserved, a tensor is null or disposed, or the format has no such dtype.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be written.</exception>
-    /// <exception cref="PlatformNotSupportedException">The processor is big-endian.</exception>
     public static void Save(string path, IEnumerable<KeyValuePair<string, Tensor>> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         ArgumentNullException.ThrowIfNull(tensors);
-        if (!BitConverter.IsLittleEndian)
-        {
-            throw new PlatformNotSupportedException("Safetensors files are little-endian, and this processor is not.");
-        }
 
         // Larger elements first keeps every tensor aligned; then by name, so that equal tensors give equal files.
         var sorted = Checked(tensors).OrderByDescending(item => item.Tensor.element_size()).ThenBy(item => item.Name, StringComparer.Ordinal).ToList();
@@ -52,7 +47,6 @@ public static class Safetensors
     /// <returns>New tensors by name, which the caller owns.</returns>
     /// <exception cref="IOException">The file is missing or cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
-    /// <exception cref="PlatformNotSupportedException">The processor is big-endian.</exception>
     /// <exception cref="InvalidDataException">It is no safetensors file, or a damaged one.</exception>
     /// <exception cref="NotSupportedException">TorchSharp has no dtype for one of them; <see cref="SafetensorsFile"/> reads the others.</exception>
     public static Dictionary<string, Tensor> Load(string path, Device? device = null)

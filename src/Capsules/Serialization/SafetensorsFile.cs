@@ -36,16 +36,10 @@ public sealed class SafetensorsFile : IDisposable
     /// <param name="path">The file.</param>
     /// <exception cref="IOException">The file is missing or cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
-    /// <exception cref="PlatformNotSupportedException">The processor is big-endian.</exception>
     /// <exception cref="InvalidDataException">It is no safetensors file, or a damaged one.</exception>
     public static SafetensorsFile Open(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        if (!BitConverter.IsLittleEndian)
-        {
-            throw new PlatformNotSupportedException("Safetensors files are little-endian, and this processor is not.");
-        }
-
         var file = File.OpenHandle(path);
         try
         {
