@@ -7,12 +7,14 @@ public static class OnnxOperations
     /// <param name="graph">The graph.</param>
     /// <param name="x">A value of any shape.</param>
     /// <returns>A value of the same shape.</returns>
+    /// <exception cref="ArgumentException">The value is not Float32.</exception>
     public static OnnxValue Relu(this OnnxGraph graph, OnnxValue x) => graph.Unary("Relu", x);
 
     /// <summary>1 / (1 + exp(-x)).</summary>
     /// <param name="graph">The graph.</param>
     /// <param name="x">A value of any shape.</param>
     /// <returns>A value of the same shape.</returns>
+    /// <exception cref="ArgumentException">The value is not Float32.</exception>
     public static OnnxValue Sigmoid(this OnnxGraph graph, OnnxValue x) => graph.Unary("Sigmoid", x);
 
     /// <summary>The softmax over a dimension.</summary>
@@ -21,6 +23,7 @@ public static class OnnxOperations
     /// <param name="dim">The dimension; negative ones count from the end.</param>
     /// <returns>A value of the same shape.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="dim"/> is no dimension of the value.</exception>
+    /// <exception cref="ArgumentException">The value is not Float32.</exception>
     public static OnnxValue Softmax(this OnnxGraph graph, OnnxValue x, int dim) =>
         graph.Unary("Softmax", x, new OnnxAttribute("axis", Positive(x, dim)));
 
@@ -29,7 +32,7 @@ public static class OnnxOperations
     /// <param name="x">A value.</param>
     /// <param name="y">A value whose shape fits, as in torch.</param>
     /// <returns>The sum.</returns>
-    /// <exception cref="ArgumentException">The shapes do not fit each other.</exception>
+    /// <exception cref="ArgumentException">The shapes do not fit each other, or the types differ or are Bool.</exception>
     public static OnnxValue Plus(this OnnxGraph graph, OnnxValue x, OnnxValue y) => graph.Elementwise("Add", x, y);
 
     /// <summary>x * y, element by element.</summary>
@@ -37,7 +40,7 @@ public static class OnnxOperations
     /// <param name="x">A value.</param>
     /// <param name="y">A value whose shape fits, as in torch.</param>
     /// <returns>The product.</returns>
-    /// <exception cref="ArgumentException">The shapes do not fit each other.</exception>
+    /// <exception cref="ArgumentException">The shapes do not fit each other, or the types differ or are Bool.</exception>
     public static OnnxValue Times(this OnnxGraph graph, OnnxValue x, OnnxValue y) => graph.Elementwise("Mul", x, y);
 
     /// <summary>x times a number.</summary>
@@ -45,9 +48,12 @@ public static class OnnxOperations
     /// <param name="x">A value of any shape.</param>
     /// <param name="factor">The number.</param>
     /// <returns>A value of the same shape.</returns>
+    /// <exception cref="ArgumentException">The value is not Float32.</exception>
     public static OnnxValue Times(this OnnxGraph graph, OnnxValue x, double factor)
     {
         ArgumentNullException.ThrowIfNull(graph);
+        ArgumentNullException.ThrowIfNull(x);
+        CheckType("Mul", x, x.Type == OnnxType.Float32);
         return graph.Times(x, graph.Number(factor));
     }
 
@@ -57,11 +63,13 @@ public static class OnnxOperations
     /// <param name="dim">The dimension; negative ones count from the end.</param>
     /// <returns>A value of one dimension less.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="dim"/> is no dimension of the value.</exception>
+    /// <exception cref="ArgumentException">The value is Bool.</exception>
     public static OnnxValue Sum(this OnnxGraph graph, OnnxValue x, int dim)
     {
         ArgumentNullException.ThrowIfNull(graph);
         var axis = Positive(x, dim);
-        return graph.Node("ReduceSum", [x, graph.Integers([axis])], Without(x.Shape, axis), new OnnxAttribute("keepdims", 0L));
+        CheckType("ReduceSum", x, x.Type != OnnxType.Bool);
+        return graph.Node("ReduceSum", x.Type, [x, graph.Integers([axis])], Without(x.Shape, axis), new OnnxAttribute("keepdims", 0L));
     }
 
     /// <summary>The same numbers in another shape.</summary>
@@ -150,21 +158,29 @@ public static class OnnxOperations
         return graph.Node("Squeeze", x.Type, [x, graph.Integers([axis])], Without(x.Shape, axis));
     }
 
-    /// <summary>A node of one input that keeps its shape.</summary>
+    /// <summary>A node of one Float32 input that keeps its shape.</summary>
     internal static OnnxValue Unary(this OnnxGraph graph, string operation, OnnxValue x, params OnnxAttribute[] attributes)
     {
         ArgumentNullException.ThrowIfNull(graph);
         ArgumentNullException.ThrowIfNull(x);
+        CheckType(operation, x, x.Type == OnnxType.Float32);
         return graph.Node(operation, [x], x.Shape, attributes);
     }
 
-    /// <summary>A node of two inputs whose shapes are matched from the right, sizes of 1 repeated.</summary>
-    internal static OnnxValue Elementwise(
-        this OnnxGraph graph, string operation, OnnxValue x, OnnxValue y, OnnxType type = OnnxType.Float32)
+    /// <summary>
+    /// A node of two inputs of one type whose shapes are matched from the right, sizes of 1 repeated. Its result is of that type where none is given.
+    /// </summary>
+    internal static OnnxValue Elementwise(this OnnxGraph graph, string operation, OnnxValue x, OnnxValue y, OnnxType? type = null)
     {
         ArgumentNullException.ThrowIfNull(graph);
         ArgumentNullException.ThrowIfNull(x);
         ArgumentNullException.ThrowIfNull(y);
+        CheckType(operation, x, type is not null || x.Type != OnnxType.Bool);
+        if (x.Type != y.Type)
+        {
+            throw new ArgumentException($"{operation} cannot match the types {x.Type} and {y.Type}. Convert one of them by a node of Cast.", nameof(y));
+        }
+
         var shape = new long[Math.Max(x.Shape.Count, y.Shape.Count)];
         for (var i = 1; i <= shape.Length; i++)
         {
@@ -173,7 +189,16 @@ public static class OnnxOperations
                 $"{operation} cannot match the shapes {OnnxValue.Text(x.Shape)} and {OnnxValue.Text(y.Shape)}.", nameof(y));
         }
 
-        return graph.Node(operation, type, [x, y], shape);
+        return graph.Node(operation, type ?? x.Type, [x, y], shape);
+    }
+
+    /// <summary>Throws where an operation does not serve a value's type: ONNX Runtime would refuse the file.</summary>
+    internal static void CheckType(string operation, OnnxValue x, bool isServed)
+    {
+        if (!isServed)
+        {
+            throw new ArgumentException($"{operation} does not serve {x.Type}, which {x} is. Convert it by a node of Cast.", nameof(x));
+        }
     }
 
     /// <summary>A dimension counted from 0.</summary>

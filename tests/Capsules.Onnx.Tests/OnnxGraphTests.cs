@@ -96,6 +96,33 @@ public sealed class OnnxGraphTests
     }
 
     [Fact]
+    public void Operations_OfIntegers_GiveIntegers()
+    {
+        var graph = new OnnxGraph();
+        var numbers = graph.Integers(1, 2, 3);
+        graph.Output("sum", graph.Sum(graph.Plus(graph.Times(numbers, numbers), numbers), 0));
+        graph.Output("y", graph.Input("x", 1));
+        using var run = new OnnxRun(graph);
+        run.Session.OutputMetadata["sum"].ElementType.Should().Be<long>();
+    }
+
+    [Fact]
+    public void Operations_OfTypesThatTheyDoNotServe_AreRefused()
+    {
+        var graph = new OnnxGraph();
+        var (numbers, x) = (graph.Integers(1, 2, 3), graph.Input("x", 3));
+        using var flags = ones(3, dtype: ScalarType.Bool);
+        var truth = graph.Constant("truth", flags);
+        graph.Invoking(g => g.Plus(x, numbers)).Should().Throw<ArgumentException>().WithMessage("Add cannot match the types Float32 and Int64. *");
+        graph.Invoking(g => g.Relu(numbers)).Should().Throw<ArgumentException>().WithMessage("Relu does not serve Int64, which numbers (3) is. *");
+        graph.Invoking(g => g.Softmax(numbers, 0)).Should().Throw<ArgumentException>().WithMessage("Softmax does not serve Int64*");
+        graph.Invoking(g => g.Times(numbers, 0.5)).Should().Throw<ArgumentException>().WithMessage("Mul does not serve Int64*");
+        graph.Invoking(g => g.Squash(numbers)).Should().Throw<ArgumentException>().WithMessage("ReduceL2 does not serve Int64*");
+        graph.Invoking(g => g.Plus(truth, truth)).Should().Throw<ArgumentException>().WithMessage("Add does not serve Bool*");
+        graph.Invoking(g => g.Sum(truth, 0)).Should().Throw<ArgumentException>().WithMessage("ReduceSum does not serve Bool*");
+    }
+
+    [Fact]
     public void Votes_CouplingOrOutputsThatDoNotFit_AreRefused()
     {
         using var layer = new CapsuleLayer(4, 2, 3, 5, new SwappedRouting());

@@ -10,10 +10,12 @@ public static class CapsuleOperations
     /// <param name="keepdim">Whether that dimension stays, with size 1. Default: false.</param>
     /// <returns>Lengths, usually (B, J).</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="dim"/> is no dimension of the value.</exception>
+    /// <exception cref="ArgumentException">The value is not Float32.</exception>
     public static OnnxValue Length(this OnnxGraph graph, OnnxValue capsules, int dim = -1, bool keepdim = false)
     {
         ArgumentNullException.ThrowIfNull(graph);
         var axis = OnnxOperations.Positive(capsules, dim);
+        OnnxOperations.CheckType("ReduceL2", capsules, capsules.Type == OnnxType.Float32);
         long[] shape = [.. capsules.Shape.Take(axis), .. keepdim ? (long[])[1] : [], .. capsules.Shape.Skip(axis + 1)];
         return graph.Node(
             "ReduceL2", [capsules], shape, new OnnxAttribute("axes", [(long)axis]), new OnnxAttribute("keepdims", keepdim ? 1L : 0L));
@@ -26,6 +28,7 @@ public static class CapsuleOperations
     /// <param name="eps">Added to |s|^2 under the square root. Default: 0.</param>
     /// <returns>Vectors of the same shape.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="dim"/> is no dimension of the value.</exception>
+    /// <exception cref="ArgumentException">The value is not Float32.</exception>
     public static OnnxValue Squash(this OnnxGraph graph, OnnxValue s, int dim = -1, double eps = 0)
     {
         ArgumentNullException.ThrowIfNull(graph);
@@ -45,6 +48,7 @@ public static class CapsuleOperations
     /// <param name="dim">The dimension that holds a vector's entries. Default: the last.</param>
     /// <returns>Vectors of the same shape.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="dim"/> is no dimension of the value.</exception>
+    /// <exception cref="ArgumentException">The value is not Float32.</exception>
     public static OnnxValue ExponentialSquash(this OnnxGraph graph, OnnxValue s, int dim = -1)
     {
         ArgumentNullException.ThrowIfNull(graph);
