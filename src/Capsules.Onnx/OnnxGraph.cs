@@ -78,6 +78,7 @@ public sealed class OnnxGraph
         ArgumentNullException.ThrowIfNull(value);
         using var scope = NewDisposeScope();
         var type = TypeOf(value);
+        CheckRoom(value.numel(), type switch { OnnxType.Float32 => sizeof(float), OnnxType.Int64 => sizeof(long), _ => sizeof(bool) });
         var data = value.detach().to(CPU).to_type(type switch
         {
             OnnxType.Float32 => ScalarType.Float32,
@@ -240,17 +241,21 @@ public sealed class OnnxGraph
 
     private OnnxValue Constant(string name, OnnxType type, long[] shape, ReadOnlySpan<byte> data)
     {
+        CheckRoom(data.Length, 1);
         _constantBytes += data.Length;
-        if (_constantBytes > LargestFile - (1 << 20))      // a rest for the nodes
-        {
-            throw new InvalidOperationException("The weights reach 2 GiB, which is more than one ONNX file may hold.");
-        }
-
         var value = new OnnxValue(this, Unique(name), type, [.. shape]);
         var tensor = new TensorProto { Name = value.Name, DataType = (int)type, RawData = ByteString.CopyFrom(data) };
         tensor.Dims.AddRange(shape);
         _graph.Initializer.Add(tensor);
         return value;
+    }
+
+    private void CheckRoom(long elements, int size)
+    {
+        if (elements > (LargestFile - (1 << 20) - _constantBytes) / size)      // a rest for the nodes
+        {
+            throw new InvalidOperationException("The weights reach 2 GiB, which is more than one ONNX file may hold.");
+        }
     }
 
     private static ValueInfoProto Describe(string name, OnnxValue value)

@@ -51,6 +51,14 @@ public sealed class OnnxGraphTests
     }
 
     [Fact]
+    public void Constant_LargerThanAFile_IsRefusedBeforeItIsCopied()
+    {
+        using var weight = empty(1L << 29, device: META);
+        var graph = new OnnxGraph();
+        graph.Invoking(g => g.Constant("weight", weight)).Should().Throw<InvalidOperationException>().WithMessage("The weights reach 2 GiB*");
+    }
+
+    [Fact]
     public void Save_NamesProducerVersionsAndMetadata()
     {
         var graph = new OnnxGraph();
