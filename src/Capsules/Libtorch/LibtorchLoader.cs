@@ -16,6 +16,8 @@ public static class LibtorchLoader
 
     private static readonly Lock Gate = new();
 
+    private static string? _begun;      // the folder of which a library is loaded
+
     /// <summary>Whether the program carries a libtorch of its own, as one with a back-end package does.</summary>
     public static bool IsCarried => ProgramFolders.Any(folder => File.Exists(Path.Combine(folder, LibtorchFolder.Mark)));
 
@@ -52,7 +54,7 @@ public static class LibtorchLoader
     /// </param>
     /// <exception cref="DllNotFoundException">No folder is named, it lacks a library, its version is too old, or a library does not load.</exception>
     /// <exception cref="InvalidOperationException">
-    /// A folder is named and the program carries a libtorch, or another folder's is loaded: two of them cannot live in one process.
+    /// A folder is named and the program carries a libtorch, or another folder's is loaded, be it in part: two of them cannot live in one process.
     /// </exception>
     public static void Load(string? folder = null)
     {
@@ -84,13 +86,22 @@ public static class LibtorchLoader
                     $"{LibtorchFolder.Oldest} or later. {LibtorchFolder.HowToFind}");
             }
 
-            Loaded = LoadFrom(LibtorchFolder.Open(folder));
+            Loaded = LoadFrom(LibtorchFolder.Open(folder), ref _begun);
         }
     }
 
     /// <summary>Loads the libraries of a folder.</summary>
-    internal static LoadedLibtorch LoadFrom(LibtorchFolder folder)
+    /// <param name="folder">The folder.</param>
+    /// <param name="begun">The folder of which a library is loaded, since a load cannot be undone that fails half-way; null for none.</param>
+    internal static LoadedLibtorch LoadFrom(LibtorchFolder folder, ref string? begun)
     {
+        if (begun is not null && begun != folder.FullPath)
+        {
+            throw new InvalidOperationException(
+                $"libtorch is to be loaded from {folder.FullPath}, but part of that of {begun} is loaded, by a load that failed, and two cannot live " +
+                "in one process. Start the program anew.");
+        }
+
         List<string> done = [];
 
         // What PyTorch itself loads first, for all to see. Not every libtorch has it or needs it, so its failure is no failure.
@@ -98,6 +109,7 @@ public static class LibtorchLoader
         if (OperatingSystem.IsLinux() && File.Exists(shared) && NativeFile.Load(shared, shared: true) is null)
         {
             done.Add(Path.GetFileName(shared));
+            begun = folder.FullPath;
         }
 
         foreach (var name in folder.Files)
@@ -108,6 +120,7 @@ public static class LibtorchLoader
             }
 
             done.Add(name);
+            begun = folder.FullPath;
         }
 
         var version = Version ?? throw new DllNotFoundException(

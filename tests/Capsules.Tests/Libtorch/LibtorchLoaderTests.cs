@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace Capsules.Tests.Libtorch;
 
 public sealed class LibtorchLoaderTests : IDisposable
@@ -60,13 +62,34 @@ public sealed class LibtorchLoaderTests : IDisposable
     public void LoadFrom_FileThatIsNoLibrary_GivesTheLoadersWords()
     {
         Make(Needed);
-        Action load = () => LibtorchLoader.LoadFrom(LibtorchFolder.Open(Lib));
+        string? begun = null;
+        Action load = () => LibtorchLoader.LoadFrom(LibtorchFolder.Open(Lib), ref begun);
         var message = load.Should().Throw<DllNotFoundException>().Which.Message;
         message.Should().StartWith($"libtorch was to be loaded from {Lib}, but {LibtorchFolder.FileName("c10")} does not load. The loader says: ");
         if (OperatingSystem.IsLinux())
         {
             message.Should().Contain($"{LibtorchFolder.FileName("c10")}: file too short");
         }
+
+        begun.Should().BeNull("nothing of the folder is loaded");
+    }
+
+    [Fact]
+    public void LoadFrom_AfterALoadThatFailedHalfWay_TakesNoOtherFolder()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "What is loaded in place of c10 is a library that .NET has on Linux.");
+        var other = Path.Combine(_root, "other");
+        Make(Needed);
+        Make(Needed, other);
+        var library = Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "libSystem.IO.Compression.Native.so");
+        File.Copy(library, Path.Combine(Lib, LibtorchFolder.FileName("c10")), overwrite: true);
+        string? begun = null;
+
+        Loading(Lib).Should().Throw<DllNotFoundException>().WithMessage("*libtorch_cpu.so does not load, after libc10.so. *");
+        Loading(other).Should().Throw<InvalidOperationException>().WithMessage($"*from {other}, but part of that of {Lib} is loaded*two cannot live in one process. *");
+        Loading(Lib).Should().Throw<DllNotFoundException>("the same folder may be tried again");
+
+        Action Loading(string folder) => () => LibtorchLoader.LoadFrom(LibtorchFolder.Open(folder), ref begun);
     }
 
     [Fact]
@@ -95,12 +118,13 @@ public sealed class LibtorchLoaderTests : IDisposable
 
     private static Action Opening(string path) => () => LibtorchFolder.Open(path);
 
-    private void Make(string[] libraries)
+    private void Make(string[] libraries, string? folder = null)
     {
-        Directory.CreateDirectory(Lib);
+        folder ??= Lib;
+        Directory.CreateDirectory(folder);
         foreach (var library in libraries)
         {
-            File.WriteAllText(Path.Combine(Lib, LibtorchFolder.FileName(library)), "none");
+            File.WriteAllText(Path.Combine(folder, LibtorchFolder.FileName(library)), "none");
         }
     }
 }
