@@ -109,7 +109,7 @@ internal static unsafe class DynamicRoutingBackward<TLayout> where TLayout : str
         ref var step = ref *(Step*)state;
         ref var problem = ref step.Problem;
         var size = problem.Capsules;
-        var vectors = step.Vectors + block * step.Layout.Count * size;
+        var vectors = step.Vectors + (nint)block * step.Layout.Count * size;
         var s = step.Saved + block * size;
         float* previous = null;
         for (var iteration = 1; iteration < problem.Passes; iteration++)
@@ -140,7 +140,7 @@ internal static unsafe class DynamicRoutingBackward<TLayout> where TLayout : str
         // The running sum is one more part: it lies just before the partial sums, a whole array away.
         TLayout.AddParts(problem, gradient, problem.Blocks * size, step.Parts + 1, 1f, null, gradient);
         var s = step.Saved + ((nint)(step.Iteration - 2) * problem.Blocks + block) * size;
-        var target = step.Vectors + (block * step.Layout.Count + step.Layout.Ds(step.Iteration - 1)) * size;
+        var target = step.Vectors + ((nint)block * step.Layout.Count + step.Layout.Ds(step.Iteration - 1)) * size;
         TLayout.SquashGradient(problem, s, gradient, target);
     }
 

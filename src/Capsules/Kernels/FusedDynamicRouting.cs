@@ -61,10 +61,10 @@ internal static class FusedDynamicRouting
             return "The fused kernel needs at least one element in every dimension.";
         }
 
-        // Counters within one block of rows are ints.
-        if (weight.numel() / weight.size(0) > int.MaxValue / 64 || batch > int.MaxValue || inCapsules > int.MaxValue)
+        // Counters of rows, of input capsules, and within one block of rows are ints, and are rounded up to vectors and tiles.
+        if (weight.numel() / weight.size(0) > int.MaxValue / 64 || batch > 1 << 30 || inCapsules > 1 << 30)
         {
-            return "The fused kernel counts within one input capsule's weights in 32 bits, and these are too many.";
+            return "The fused kernel counts rows, input capsules and the weights of one in 32 bits, and these are too many.";
         }
 
         return launcher is not null ? CudaRoutingPlan.WhyNot(CudaRoutingCall.SizesOf(u, weight))

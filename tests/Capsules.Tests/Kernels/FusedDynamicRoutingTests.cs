@@ -281,6 +281,16 @@ public class FusedDynamicRoutingTests
         FusedDynamicRouting.WhyNot(zeros(0, 6, 4), zeros(6, 5, 4, 7), null, null)
             .Should().Be("The fused kernel needs at least one element in every dimension.");
 
+    // One number seen as many: no memory.
+    [Theory]
+    [InlineData(1 << 30, 1, true)]
+    [InlineData((1 << 30) + 1, 1, false)]
+    [InlineData(1, 1 << 30, true)]
+    [InlineData(1, (1 << 30) + 1, false)]
+    public void WhyNot_MoreThanCountersHold_SaysSo(int batch, int inCapsules, bool served) =>
+        FusedDynamicRouting.WhyNot(zeros(1).expand(batch, inCapsules, 1), zeros(1, 1, 1, 1), null, null)
+            .Should().Be(served ? null : "The fused kernel counts rows, input capsules and the weights of one in 32 bits, and these are too many.");
+
     [Fact]
     public void Apply_EntriesThatDoNotFillTheLanes_Throws()
     {

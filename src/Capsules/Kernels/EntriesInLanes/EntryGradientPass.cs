@@ -67,7 +67,7 @@ internal static unsafe class EntryGradientPass<TSimd, TVector>
         ref readonly var problem = ref job.Problem;
         var weight = problem.WeightOf(n);
         var at = (nint)row * problem.N + n;
-        var first = job.Vectors + row * vectors.Count * problem.Capsules;
+        var first = job.Vectors + (nint)row * vectors.Count * problem.Capsules;
         if (vectors.Dots > 0)
         {
             // The votes themselves are needed for their dot products alone; their gradients then take their place.

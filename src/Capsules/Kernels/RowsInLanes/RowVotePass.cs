@@ -46,8 +46,8 @@ internal static unsafe class RowVotePass<TSimd, TVector>
         var rowPart = number % rowParts;
         var begin = (int)((long)problem.N * part / parts);
         var end = (int)((long)problem.N * (part + 1) / parts);
-        var firstBlock = problem.Blocks * rowPart / rowParts;
-        var lastBlock = problem.Blocks * (rowPart + 1) / rowParts;
+        var firstBlock = (int)((long)problem.Blocks * rowPart / rowParts);
+        var lastBlock = (int)((long)problem.Blocks * (rowPart + 1) / rowParts);
 
         var tile = problem.WeightTile;
         var input = job.Scratch + number * TaskScratch(problem);
