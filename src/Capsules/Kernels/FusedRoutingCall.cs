@@ -45,29 +45,7 @@ internal static unsafe class FusedRoutingCall
         saved = save ? empty(problem.Passes * (long)problem.Blocks * problem.Capsules, dtype: ScalarType.Float32) : null;
         var target = TensorMemory.Floats(output);
         var sums = saved is null ? null : TensorMemory.Floats(saved);
-        switch (options.Plan)
-        {
-            case (LaneContent.Rows, 16):
-                DynamicRoutingForward<RowsInLanes<Simd512, Vector512<float>>>.Run(problem, target, sums);
-                break;
-            case (LaneContent.Rows, 8):
-                DynamicRoutingForward<RowsInLanes<Simd256, Vector256<float>>>.Run(problem, target, sums);
-                break;
-            case (LaneContent.Rows, 4):
-                DynamicRoutingForward<RowsInLanes<Simd128, Vector128<float>>>.Run(problem, target, sums);
-                break;
-            case (LaneContent.Entries, 16):
-                DynamicRoutingForward<EntriesInLanes<Simd512, Vector512<float>>>.Run(problem, target, sums);
-                break;
-            case (LaneContent.Entries, 8):
-                DynamicRoutingForward<EntriesInLanes<Simd256, Vector256<float>>>.Run(problem, target, sums);
-                break;
-            case (LaneContent.Entries, 4):
-                DynamicRoutingForward<EntriesInLanes<Simd128, Vector128<float>>>.Run(problem, target, sums);
-                break;
-            default:
-                throw new UnreachableException($"No kernel has {options.Plan}.");
-        }
+        KernelOf(options.Plan).Forward(problem, target, sums);
 
         KeepAlive(prepared);
         GC.KeepAlive(output);
@@ -103,29 +81,7 @@ internal static unsafe class FusedRoutingCall
         };
         var sums = TensorMemory.Floats(saved);
         var source = TensorMemory.Floats(upstream);
-        switch (options.Plan)
-        {
-            case (LaneContent.Rows, 16):
-                DynamicRoutingBackward<RowsInLanes<Simd512, Vector512<float>>>.Run(problem, sums, source, gradients);
-                break;
-            case (LaneContent.Rows, 8):
-                DynamicRoutingBackward<RowsInLanes<Simd256, Vector256<float>>>.Run(problem, sums, source, gradients);
-                break;
-            case (LaneContent.Rows, 4):
-                DynamicRoutingBackward<RowsInLanes<Simd128, Vector128<float>>>.Run(problem, sums, source, gradients);
-                break;
-            case (LaneContent.Entries, 16):
-                DynamicRoutingBackward<EntriesInLanes<Simd512, Vector512<float>>>.Run(problem, sums, source, gradients);
-                break;
-            case (LaneContent.Entries, 8):
-                DynamicRoutingBackward<EntriesInLanes<Simd256, Vector256<float>>>.Run(problem, sums, source, gradients);
-                break;
-            case (LaneContent.Entries, 4):
-                DynamicRoutingBackward<EntriesInLanes<Simd128, Vector128<float>>>.Run(problem, sums, source, gradients);
-                break;
-            default:
-                throw new UnreachableException($"No kernel has {options.Plan}.");
-        }
+        KernelOf(options.Plan).Backward(problem, sums, source, gradients);
 
         KeepAlive(prepared);
         KeepAlive(results);
@@ -133,6 +89,17 @@ internal static unsafe class FusedRoutingCall
         GC.KeepAlive(upstream);
         return dtype == ScalarType.Float32 ? results : results.ConvertAll(result => result?.to(dtype));
     }
+
+    private static Kernel KernelOf(VectorPlan plan) => plan switch
+    {
+        (LaneContent.Rows, 16) => Kernel.Of<RowsInLanes<Simd512, Vector512<float>>>(),
+        (LaneContent.Rows, 8) => Kernel.Of<RowsInLanes<Simd256, Vector256<float>>>(),
+        (LaneContent.Rows, 4) => Kernel.Of<RowsInLanes<Simd128, Vector128<float>>>(),
+        (LaneContent.Entries, 16) => Kernel.Of<EntriesInLanes<Simd512, Vector512<float>>>(),
+        (LaneContent.Entries, 8) => Kernel.Of<EntriesInLanes<Simd256, Vector256<float>>>(),
+        (LaneContent.Entries, 4) => Kernel.Of<EntriesInLanes<Simd128, Vector128<float>>>(),
+        _ => throw new UnreachableException($"No kernel has {plan}."),
+    };
 
     /// <summary>The same values as float32, row-major: bfloat16 inputs and weights are small beside the votes they stand for.</summary>
     private static Tensor Prepare(Tensor tensor) => tensor.detach().to(ScalarType.Float32).contiguous();
@@ -173,5 +140,18 @@ internal static unsafe class FusedRoutingCall
         {
             GC.KeepAlive(tensor);
         }
+    }
+
+    /// <summary>Forward and backward for one use of vectors.</summary>
+    private readonly struct Kernel
+    {
+        public delegate*<in RoutingProblem, float*, float*, void> Forward { get; private init; }
+
+        public delegate*<in RoutingProblem, float*, float*, in RoutingGradients, void> Backward { get; private init; }
+
+        public static Kernel Of<TLayout>() where TLayout : struct, IVectorLayout => new()
+        {
+            Forward = &DynamicRoutingForward<TLayout>.Run, Backward = &DynamicRoutingBackward<TLayout>.Run,
+        };
     }
 }
