@@ -77,7 +77,7 @@ internal static class FusedDynamicRouting
     /// <param name="weight">(G, J, D, E): input capsule n uses weight[n / (N / G)].</param>
     /// <param name="bias">(J, E), added before every squash.</param>
     /// <param name="logits">Initial logits, (N, J) or (B, N, J).</param>
-    /// <param name="iterations">Routing iterations; 0 couples uniformly, whatever the logits.</param>
+    /// <param name="iterations">Routing iterations; 0 couples uniformly and takes no logits.</param>
     /// <param name="leaky">Whether the softmax has one more entry, of logit 0, whose share goes nowhere.</param>
     /// <param name="gradientThroughAll">Whether gradients flow through every iteration, or the last coupling counts as constant.</param>
     /// <param name="plan">How the CPU uses vectors. Null chooses by machine and sizes.</param>
@@ -98,6 +98,11 @@ internal static class FusedDynamicRouting
         if (WhyNot(u, weight, bias, logits, launcher) is { } reason)
         {
             throw new ArgumentException(reason);
+        }
+
+        if (logits is not null && iterations == 0)
+        {
+            throw new ArgumentException("0 iterations couple uniformly and take no logits.", nameof(logits));
         }
 
         var use = plan ?? VectorPlan.For(u.size(0), weight.size(1), weight.size(3));

@@ -49,14 +49,12 @@ internal sealed class FusedRoutingFunction : autograd.SingleTensorFunction<Fused
         var output = reference.Route(
             new LinearVotes(inputs[0], inputs[1]),
             options.HasBias ? inputs[2] : null,
-            options.HasLogits && options.Iterations > 0 ? inputs[^1] : null).Capsules;
+            options.HasLogits ? inputs[^1] : null).Capsules;
         var wanted = inputs.Where((_, i) => options.RequiresGrad[i]).ToList();
 
         // TorchSharp frees the graph unless told to keep it, even while it creates the graph of the gradient, which needs it.
-        var gradients = autograd.grad([output], wanted, [upstream], retain_graph: true, create_graph: true, allow_unused: true);
+        var gradients = autograd.grad([output], wanted, [upstream], retain_graph: true, create_graph: true);
         var next = 0;
-        return options.RequiresGrad.ConvertAll(required => required ? Present(gradients[next++]) : null);
+        return options.RequiresGrad.ConvertAll(required => required ? gradients[next++] : null);
     }
-
-    private static Tensor? Present(Tensor? tensor) => tensor is null || tensor.IsInvalid ? null : tensor;
 }

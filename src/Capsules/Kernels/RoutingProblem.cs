@@ -63,7 +63,7 @@ internal unsafe struct RoutingProblem
     public readonly int Passes => Math.Max(Iterations, 1);
 
     /// <summary>Whether the first iteration's coupling differs between capsules.</summary>
-    public readonly bool FirstCouplingFromLogits => Logits != LogitsLayout.None && Iterations > 0;
+    public readonly bool FirstCouplingFromLogits => Logits != LogitsLayout.None;
 
     public readonly float UniformCoupling => 1f / (J + (Leaky ? 1 : 0));
 

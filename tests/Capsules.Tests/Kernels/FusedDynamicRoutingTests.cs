@@ -292,6 +292,11 @@ public class FusedDynamicRoutingTests
             .Should().Be(served ? null : "The fused kernel counts rows, input capsules and the weights of one in 32 bits, and these are too many.");
 
     [Fact]
+    public void Apply_LogitsForNoIteration_Throws() => FluentActions
+        .Invoking(() => FusedDynamicRouting.Apply(zeros(2, 6, 4), zeros(6, 5, 4, 7), null, zeros(6, 5), 0, leaky: false, gradientThroughAll: true))
+        .Should().Throw<ArgumentException>().WithParameterName("logits");
+
+    [Fact]
     public void Apply_EntriesThatDoNotFillTheLanes_Throws()
     {
         using var scope = NewDisposeScope();

@@ -136,11 +136,9 @@ internal static unsafe class CudaRoutingCall
         var bias = options.HasBias && wanted[2] ? problem.Rounded(ds.sum([0L, 1L])) : null;
         var logitsWanted = options.HasLogits && wanted[^1];
         var isLogitsWhole = problem.LogitsStride > 0 || plan.RowParts == 1;
-        var logits = logitsWanted && problem.Logits is not null && isLogitsWhole ? empty_like(problem.Logits) : null;
-        var logitsParts = logitsWanted && problem.Logits is not null && !isLogitsWhole
-            ? problem.Empty(plan.RowParts, sizes.N, sizes.J)
-            : null;
-        if (wanted[0] || wanted[1] || (logitsWanted && problem.Logits is not null))
+        var logits = logitsWanted && isLogitsWhole ? empty_like(problem.Logits!) : null;
+        var logitsParts = logitsWanted && !isLogitsWhole ? problem.Empty(plan.RowParts, sizes.N, sizes.J) : null;
+        if (wanted[0] || wanted[1] || logitsWanted)
         {
             var arguments = new CudaGradientArguments
             {
@@ -170,9 +168,7 @@ internal static unsafe class CudaRoutingCall
         GC.KeepAlive(weightParts);
         GC.KeepAlive(logitsParts);
         weight = weightParts is null ? weight : problem.Rounded(weightParts.sum([1L]));
-        logits = logitsParts is not null ? problem.Rounded(logitsParts.sum([0L]))
-            : logitsWanted && problem.Logits is null ? zeros_like(problem.UnusedLogits!)
-            : logits;
+        logits = logitsParts is null ? logits : problem.Rounded(logitsParts.sum([0L]));
         var results = new List<Tensor?> { input, weight };
         if (options.HasBias)
         {
@@ -202,9 +198,7 @@ internal static unsafe class CudaRoutingCall
             var prepared = inputs.ConvertAll(Prepare);
             (Input, Weight) = (prepared[0], prepared[1]);
             Bias = options.HasBias ? prepared[2] : null;
-            var logits = options.HasLogits ? prepared[^1] : null;
-            Logits = options.Iterations > 0 ? logits : null;
-            UnusedLogits = options.Iterations > 0 ? null : logits;
+            Logits = options.HasLogits ? prepared[^1] : null;
             Plan = new CudaRoutingPlan(SizesOf(Input, Weight), Passes, launcher.Multiprocessors);
             LogitsStride = Logits is { ndim: 3 } ? Logits.size(1) * Logits.size(2) : 0;
         }
@@ -220,9 +214,6 @@ internal static unsafe class CudaRoutingCall
         public Tensor? Bias { get; }
 
         public Tensor? Logits { get; }
-
-        /// <summary>Logits that 0 iterations leave out.</summary>
-        public Tensor? UnusedLogits { get; }
 
         public long LogitsStride { get; }
 

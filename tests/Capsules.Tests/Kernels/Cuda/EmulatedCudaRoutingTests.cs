@@ -22,7 +22,7 @@ public sealed class EmulatedCudaRoutingTests(EmulatedGpuFixture gpus)
         { 2, 7, 1, 9, 32, 16, 3, true, 2, true, true, 4 },
         { 11, 2, 2, 3, 12, 20, 2, false, 3, false, true, 4 },
         { 2, 3, 1, 4, 7, 33, 5, true, 0, false, true, 1 },
-        { 4, 5, 1, 2, 3, 5, 0, true, 2, true, true, 1 },
+        { 4, 5, 1, 2, 3, 5, 0, true, 0, true, true, 1 },
         { 4, 5, 1, 2, 3, 5, 1, true, 2, false, true, 1 },
         { 4, 5, 1, 2, 3, 5, 1, false, 0, false, false, 1 },
         { 1, 1, 1, 1, 1, 1, 3, false, 0, false, true, 1 },
