@@ -70,17 +70,9 @@ public static class CapsuleOperations
         ArgumentNullException.ThrowIfNull(graph);
         ArgumentNullException.ThrowIfNull(capsules);
         OnnxGraph.CheckShape(nameof(MaskLongest), capsules, "B, J, E", OnnxGraph.Batch, null, null);
-        var j = capsules.Shape[1];
+        var numbers = Enumerable.Range(0, (int)capsules.Shape[1]).Select(j => (long)j);
         var longest = graph.Node("ArgMax", OnnxType.Int64, [graph.Length(capsules)], [OnnxGraph.Batch, 1], new OnnxAttribute("axis", 1L));
-        var isLongest = graph.Elementwise("Equal", longest, graph.Integers([.. Numbers(j)]), OnnxType.Bool);
+        var isLongest = graph.Elementwise("Equal", longest, graph.Integers([.. numbers]), OnnxType.Bool);
         return graph.Node("Where", [graph.Unsqueeze(isLongest, 2), capsules, graph.Number(0.0)], capsules.Shape);
-    }
-
-    private static IEnumerable<long> Numbers(long count)
-    {
-        for (var i = 0L; i < count; i++)
-        {
-            yield return i;
-        }
     }
 }

@@ -11,10 +11,10 @@ internal sealed class ToomCook
 {
     // Small numbers and their reciprocals, in pairs of opposite sign: what keeps rounding errors small (Barabasz, Anderson,
     // Soodhalter, Gregg, "Error Analysis and Improving the Accuracy of Winograd Convolution for Deep Neural Networks", 2020).
-    private static readonly double[] Points = [0, 1, -1, 0.5, -0.5, 2, -2];
+    private static readonly double[] Points = [0, 1, -1, 0.5, -0.5, 2];
 
     /// <param name="outputs">m, at least 1.</param>
-    /// <param name="taps">r, at least 1; m + r - 1 is at most 8.</param>
+    /// <param name="taps">r, at least 1; m + r - 1 is at most 7.</param>
     public ToomCook(int outputs, int taps)
     {
         (Outputs, Taps) = (outputs, taps);

@@ -41,19 +41,20 @@ internal static class FusedDynamicRouting
 
         if (u.ndim != 3 || weight.ndim != 4 || u.size(2) != weight.size(2) || weight.size(0) == 0 || u.size(1) % weight.size(0) != 0)
         {
-            return $"The fused kernel expects u (B, N, D) and weight (G, J, D, E) with N a multiple of G, but got {Shape(u)} and {Shape(weight)}.";
+            return "The fused kernel expects u (B, N, D) and weight (G, J, D, E) with N a multiple of G, but got " +
+                $"{ShapeGuard.Text(u.shape)} and {ShapeGuard.Text(weight.shape)}.";
         }
 
         var (batch, inCapsules, outCapsules, outDim) = (u.size(0), u.size(1), weight.size(1), weight.size(3));
         if (bias is not null && (bias.ndim != 2 || bias.size(0) != outCapsules || bias.size(1) != outDim))
         {
-            return $"The fused kernel expects bias (J, E) = ({outCapsules}, {outDim}), but got {Shape(bias)}.";
+            return $"The fused kernel expects bias (J, E) = ({outCapsules}, {outDim}), but got {ShapeGuard.Text(bias.shape)}.";
         }
 
         if (logits is not null
             && (logits.ndim is not (2 or 3) || logits.size(-1) != outCapsules || logits.size(-2) != inCapsules || (logits.ndim == 3 && logits.size(0) != batch)))
         {
-            return $"The fused kernel expects logits (N, J) = ({inCapsules}, {outCapsules}) or (B, N, J), but got {Shape(logits)}.";
+            return $"The fused kernel expects logits (N, J) = ({inCapsules}, {outCapsules}) or (B, N, J), but got {ShapeGuard.Text(logits.shape)}.";
         }
 
         if (u.numel() == 0 || weight.numel() == 0)
@@ -161,6 +162,4 @@ internal static class FusedDynamicRouting
             yield return (nameof(logits), logits);
         }
     }
-
-    private static string Shape(Tensor tensor) => $"({string.Join(", ", tensor.shape)})";
 }

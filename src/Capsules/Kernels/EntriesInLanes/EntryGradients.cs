@@ -29,7 +29,7 @@ internal static unsafe class EntryGradients<TSimd, TVector>
                 x3 = TSimd.MultiplyAdd(y, TSimd.Load(w + 3 * stride), x3);
             }
 
-            EntryVotes<TSimd, TVector>.SumsOfFour(x0, x1, x2, x3).Store(gradients + d);
+            SimdMath.SumsOfFour<TSimd, TVector>(x0, x1, x2, x3).Store(gradients + d);
         }
 
         for (; d < columns.InDim; d++)

@@ -89,7 +89,7 @@ internal static unsafe class EntryVotes<TSimd, TVector>
                 x3 = TSimd.MultiplyAdd(TSimd.Load(votes + 3 * size + at), TSimd.Load(vectors + 3 * size + at), x3);
             }
 
-            SumsOfFour(x0, x1, x2, x3).Store(dots + j);
+            SimdMath.SumsOfFour<TSimd, TVector>(x0, x1, x2, x3).Store(dots + j);
             votes += 4 * size;
             vectors += 4 * size;
         }
@@ -129,13 +129,5 @@ internal static unsafe class EntryVotes<TSimd, TVector>
             Sse.Prefetch0(b);
             Sse.Prefetch0(d);
         }
-    }
-
-    /// <summary>The sums over the lanes of four vectors.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> SumsOfFour(TVector a, TVector b, TVector c, TVector d)
-    {
-        var (x, y, z, w) = BatchLanes.Transpose(TSimd.FoldToFour(a), TSimd.FoldToFour(b), TSimd.FoldToFour(c), TSimd.FoldToFour(d));
-        return x + y + (z + w);
     }
 }

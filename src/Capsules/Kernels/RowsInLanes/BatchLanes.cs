@@ -1,15 +1,13 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.Arm;
-using System.Runtime.Intrinsics.X86;
 
 namespace Capsules;
 
 /// <summary>Moves rows of a batch into the lanes of vectors and back.</summary>
 /// <remarks>
-/// The kernels keep one batch row per lane, so that sums over capsule dimensions and the softmax over capsules need no
-/// operation across lanes and any J, D and E fill the vectors. What they read is row-major, so a block of rows has to be
-/// transposed; that touches each input once for every pass and costs a few percent of the pass's arithmetic.
+/// With one batch row per lane, sums over capsule dimensions and the softmax over capsules need no operation across lanes, and
+/// any J, D and E fill the vectors. What is read is row-major, so a block of rows has to be transposed; that touches each input
+/// once for every pass and costs a few percent of the pass's arithmetic.
 /// </remarks>
 internal static unsafe class BatchLanes
 {
@@ -72,7 +70,7 @@ internal static unsafe class BatchLanes
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Transpose(float* source, nint sourceStride, float* target, nint targetStride)
     {
-        var (a, b, c, d) = Transpose(
+        var (a, b, c, d) = SimdMath.Transpose(
             Vector128.Load(source),
             Vector128.Load(source + sourceStride),
             Vector128.Load(source + 2 * sourceStride),
@@ -81,35 +79,5 @@ internal static unsafe class BatchLanes
         b.Store(target + targetStride);
         c.Store(target + 2 * targetStride);
         d.Store(target + 3 * targetStride);
-    }
-
-    /// <summary>The columns of the 4 by 4 matrix whose rows are given.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static (Vector128<float>, Vector128<float>, Vector128<float>, Vector128<float>) Transpose(
-        Vector128<float> a, Vector128<float> b, Vector128<float> c, Vector128<float> d)
-    {
-        if (Sse.IsSupported)
-        {
-            var ab = Sse.UnpackLow(a, b);
-            var cd = Sse.UnpackLow(c, d);
-            var abHigh = Sse.UnpackHigh(a, b);
-            var cdHigh = Sse.UnpackHigh(c, d);
-            return (Sse.MoveLowToHigh(ab, cd), Sse.MoveHighToLow(cd, ab), Sse.MoveLowToHigh(abHigh, cdHigh), Sse.MoveHighToLow(cdHigh, abHigh));
-        }
-
-        if (AdvSimd.Arm64.IsSupported)
-        {
-            var ac = AdvSimd.Arm64.ZipLow(a, c);
-            var bd = AdvSimd.Arm64.ZipLow(b, d);
-            var acHigh = AdvSimd.Arm64.ZipHigh(a, c);
-            var bdHigh = AdvSimd.Arm64.ZipHigh(b, d);
-            return (AdvSimd.Arm64.ZipLow(ac, bd), AdvSimd.Arm64.ZipHigh(ac, bd), AdvSimd.Arm64.ZipLow(acHigh, bdHigh), AdvSimd.Arm64.ZipHigh(acHigh, bdHigh));
-        }
-
-        return (
-            Vector128.Create(a[0], b[0], c[0], d[0]),
-            Vector128.Create(a[1], b[1], c[1], d[1]),
-            Vector128.Create(a[2], b[2], c[2], d[2]),
-            Vector128.Create(a[3], b[3], c[3], d[3]));
     }
 }

@@ -2,6 +2,16 @@ using System.Runtime.CompilerServices;
 
 namespace Capsules;
 
+/// <summary>Vectors (q, J, E) in lanes whose dot products with the votes are wanted, and where (q, J) of those go.</summary>
+internal unsafe struct Probes
+{
+    public float* Vectors;
+    public nint VectorStride;
+    public float* Dots;
+    public nint DotStride;
+    public int Count;
+}
+
 /// <summary>The votes of one input capsule for one block of batch rows, made in registers and used there.</summary>
 /// <remarks>
 /// A tile is one output capsule's next 16 (8, 4, 1) dimensions: as many accumulators as registers hold, each summing over
@@ -17,7 +27,7 @@ internal static unsafe class RowVoteTiles<TSimd, TVector>
     {
         var first = 0;
 
-        // 16 accumulators fit the 32 registers of AVX-512 and NEON's, but not the 16 of AVX2.
+        // 16 accumulators fit the 32 registers of AVX-512, but not the 16 of AVX2.
         if (TSimd.Lanes == 16)
         {
             for (; first + 16 <= sizes.E; first += 16)

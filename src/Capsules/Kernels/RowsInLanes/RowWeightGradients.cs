@@ -134,8 +134,7 @@ internal static unsafe class RowWeightGradients<TSimd, TVector>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Store(TVector a, TVector b, TVector c, TVector d, float* target, bool add)
     {
-        var (x, y, z, w) = BatchLanes.Transpose(TSimd.FoldToFour(a), TSimd.FoldToFour(b), TSimd.FoldToFour(c), TSimd.FoldToFour(d));
-        var sum = (x + y) + (z + w);
+        var sum = SimdMath.SumsOfFour<TSimd, TVector>(a, b, c, d);
         (add ? sum + Vector128.Load(target) : sum).Store(target);
     }
 }
