@@ -51,6 +51,14 @@ internal abstract class ImageNetwork(string name) : nn.Module<Tensor, Tensor>(na
     public virtual void Export(OnnxGraph graph, OnnxValue images) => throw new NotSupportedException(
         $"{GetName()} cannot be exported to ONNX: exported are networks of vector capsules with dynamic or self-attention routing, and the convolutional baseline.");
 
+    /// <summary>Puts the network into evaluation mode until what is returned is disposed, and then into the mode that it was in.</summary>
+    public IDisposable Evaluating()
+    {
+        var back = new Mode(this, training);
+        eval();
+        return back;
+    }
+
     /// <summary>Labels (B, K) as the presence (B, J) of each class, 1 or 0.</summary>
     protected static Tensor Presence(Tensor labels, long classes)
     {
@@ -64,5 +72,10 @@ internal abstract class ImageNetwork(string name) : nn.Module<Tensor, Tensor>(na
         using var inference = inference_mode();
         using var scope = NewDisposeScope();
         return Scores(call(images)).argmax(1).MoveToOuterDisposeScope();
+    }
+
+    private sealed class Mode(ImageNetwork network, bool isTraining) : IDisposable
+    {
+        public void Dispose() => network.train(isTraining);
     }
 }

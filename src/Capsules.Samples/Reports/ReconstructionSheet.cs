@@ -17,6 +17,7 @@ internal static class ReconstructionSheet
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
+        using var mode = network.Evaluating();      // at the end of a run it is in training
         var (images, labels) = Batches.Take(split, FirstOfEachClass(split.Labels.data<long>().ToArray(), Columns * Rows), device);
         var output = network.call(images);
         var (classes, predicted) = (labels.cpu().data<long>().ToArray(), network.Scores(output).argmax(1).cpu().data<long>().ToArray());

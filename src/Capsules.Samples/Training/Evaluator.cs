@@ -36,35 +36,27 @@ internal static class Evaluator
     public static Evaluation Run(
         ImageNetwork network, ImageSplit split, long[] indices, Device device, Action<int>? progress = null, CancellationToken cancellation = default)
     {
-        var wasTraining = network.training;
-        network.eval();
+        using var mode = network.Evaluating();
         using var inference = inference_mode();
         var (hits, loss, clock) = (default(Hits), 0.0, Stopwatch.StartNew());
         ConfusionMatrix? confusion = null;
-        try
+        for (var start = 0; start < indices.Length; start += BatchSize)
         {
-            for (var start = 0; start < indices.Length; start += BatchSize)
+            cancellation.ThrowIfCancellationRequested();
+            using var scope = NewDisposeScope();
+            var batch = indices.AsSpan(start, Math.Min(BatchSize, indices.Length - start));
+            var (images, labels) = Batches.Take(split, batch, device);
+            var output = network.call(images);
+            var scores = network.Scores(output);
+            var now = Hits.Count(scores, labels);
+            hits = new Hits(hits.All + now.All, hits.Some + now.Some);
+            if (split.Objects == 1)
             {
-                cancellation.ThrowIfCancellationRequested();
-                using var scope = NewDisposeScope();
-                var batch = indices.AsSpan(start, Math.Min(BatchSize, indices.Length - start));
-                var (images, labels) = Batches.Take(split, batch, device);
-                var output = network.call(images);
-                var scores = network.Scores(output);
-                var now = Hits.Count(scores, labels);
-                hits = new Hits(hits.All + now.All, hits.Some + now.Some);
-                if (split.Objects == 1)
-                {
-                    (confusion ??= new ConfusionMatrix((int)scores.size(1))).Add(labels, scores.argmax(1));
-                }
-
-                loss += network.Loss(output, labels).item<float>() * (double)batch.Length;
-                progress?.Invoke(start + batch.Length);
+                (confusion ??= new ConfusionMatrix((int)scores.size(1))).Add(labels, scores.argmax(1));
             }
-        }
-        finally
-        {
-            network.train(wasTraining);
+
+            loss += network.Loss(output, labels).item<float>() * (double)batch.Length;
+            progress?.Invoke(start + batch.Length);
         }
 
         return new Evaluation(

@@ -39,6 +39,26 @@ public class ReconstructionSheetTests
         }
     }
 
+    // Batch normalisation tells the two modes apart: in training it goes by the batch, here the images that are shown, and remembers it.
+    [Fact]
+    public void ReconstructionSheet_NetworkInTraining_IsDrawnAsItIsTestedAndStaysAsItWas()
+    {
+        using var folder = new TemporaryFolder();
+        using var inspection = TestRun.Inspect(folder.Path);
+        var (network, test) = (inspection.Network, inspection.Dataset.Test);
+        ReconstructionSheet.Write(folder.PathOf("tested.png"), network, test, inspection.Dataset.ClassNames, CPU);
+        var before = Statistics();
+
+        network.train();
+        ReconstructionSheet.Write(folder.PathOf("training.png"), network, test, inspection.Dataset.ClassNames, CPU);
+
+        Statistics().Should().NotBeEmpty().And.Equal(before);
+        network.training.Should().BeTrue();
+        File.ReadAllBytes(folder.PathOf("training.png")).Should().Equal(File.ReadAllBytes(folder.PathOf("tested.png")));
+
+        float[] Statistics() => [.. network.buffers().Where(buffer => buffer.is_floating_point()).SelectMany(buffer => buffer.data<float>().ToArray())];
+    }
+
     [Fact]
     public void FirstOfEachClass_UnevenClasses_TakesThemInTurn() =>
         ReconstructionSheet.FirstOfEachClass([1, 1, 0, 1, 2], 4).Should().Equal(2, 0, 4, 1);

@@ -67,27 +67,22 @@ internal sealed class RunEvents(string folder) : IDisposable
     /// <summary>Tells how the network does on the first of some images.</summary>
     public void Watch(int epoch, ImageNetwork network, ImageSplit split, ReadOnlySpan<long> indices, Device device)
     {
-        var wasTraining = network.training;
-        network.eval();
-        using (no_grad())
-        using (var scope = NewDisposeScope())
+        using var mode = network.Evaluating();
+        using var noGradient = no_grad();
+        using var scope = NewDisposeScope();
+        var (images, _) = Batches.Take(split, indices[..Math.Min(Watched, indices.Length)], device);
+        var output = network.call(images);
+        _file!.Histogram($"{OfEpoch}{(network is ClassCapsules ? "capsule_lengths" : "class_scores")}", epoch, Values(network.Scores(output)));
+        if (network is ClassCapsules capsules)
         {
-            var (images, _) = Batches.Take(split, indices[..Math.Min(Watched, indices.Length)], device);
-            var output = network.call(images);
-            _file!.Histogram($"{OfEpoch}{(network is ClassCapsules ? "capsule_lengths" : "class_scores")}", epoch, Values(network.Scores(output)));
-            if (network is ClassCapsules capsules)
-            {
-                _file.Histogram($"{OfEpoch}couplings", epoch, Values(capsules.Route(images).Result.Coupling!));
-            }
-
-            if (network.HasDecoder && split.Objects == 1)
-            {
-                var shown = images.narrow(0, 0, Math.Min(Shown, images.size(0)));
-                Strip(epoch, shown, network.Reconstruct(output).narrow(0, 0, shown.size(0)));
-            }
+            _file.Histogram($"{OfEpoch}couplings", epoch, Values(capsules.Route(images).Result.Coupling!));
         }
 
-        network.train(wasTraining);
+        if (network.HasDecoder && split.Objects == 1)
+        {
+            var shown = images.narrow(0, 0, Math.Min(Shown, images.size(0)));
+            Strip(epoch, shown, network.Reconstruct(output).narrow(0, 0, shown.size(0)));
+        }
     }
 
     /// <summary>Writes through to the disk: to be called before a checkpoint is saved.</summary>

@@ -47,6 +47,20 @@ public class RunEventsTests
         (bitmap.Width, bitmap.Height).Should().Be((picture.Width, picture.Height));
     }
 
+    [Fact]
+    public void Watch_ThatFails_LeavesTheNetworkInTraining()
+    {
+        using var folder = new TemporaryFolder();
+        using var inspection = TestRun.Inspect(folder.Path);
+        using var events = new RunEvents(folder.Path);
+        inspection.Network.train();
+        inspection.Network.register_forward_pre_hook((_, _) => throw new InvalidOperationException("failed"));
+
+        ((Action)(() => events.Watch(1, inspection.Network, inspection.Dataset.Test, [0, 1], CPU))).Should().Throw<InvalidOperationException>();
+
+        inspection.Network.training.Should().BeTrue();
+    }
+
     private static List<Tensorboard.Event> Events(RunFolder folder) =>
         [.. EventFile.Read(EventFile.Find(folder.FullPath)!).Where(happening => happening.Summary is not null)];
 
