@@ -10,6 +10,6 @@ if (args.Length == 0)
 }
 
 torch.set_num_threads(1);
-var minutes = double.Parse(args.ElementAtOrDefault(1) ?? "1", CultureInfo.InvariantCulture);
+var minutes = double.Parse(args.ElementAtOrDefault(1) ?? "1", NumberStyles.Float, CultureInfo.InvariantCulture);
 var seed = int.Parse(args.ElementAtOrDefault(2) ?? "1", CultureInfo.InvariantCulture);
 return new Fuzzing(Targets.Get(args[0]), args.ElementAtOrDefault(3) ?? "found").Run(TimeSpan.FromMinutes(minutes), seed) == 0 ? 0 : 1;

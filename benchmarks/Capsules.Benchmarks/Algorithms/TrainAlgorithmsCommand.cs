@@ -14,7 +14,9 @@ internal static class TrainAlgorithmsCommand
         algorithms.AcceptOnlyFromAmong([.. AlgorithmRecipe.All.Select(recipe => recipe.Name)]);
         var steps = CompareNetworkCommand.Count("--steps", "Steps of each network.", 1000);
         var batch = CompareNetworkCommand.Count("--batch", "Images in a step.", 64);
-        var rate = new Option<double?>("--learning-rate") { Description = "Adam's learning rate in the first step. Default: by the algorithm.", HelpName = "R" };
+        var rate = CommonOptions.Valid(
+            new Option<double?>("--learning-rate") { Description = "Adam's learning rate in the first step. Default: by the algorithm.", HelpName = "R" },
+            value => value > 0 && double.IsFinite(value.Value), "above 0");
         var seed = new Option<int>("--seed") { Description = "The seed of weights and order.", HelpName = "S", DefaultValueFactory = _ => 1 };
         var data = new Option<string?>("--data") { Description = "The folder that holds MNIST. Default: as the sample finds it.", HelpName = "FOLDER" };
         var heldOut = new Option<bool>("--held-out-only") { Description = "Do not look at the test images: for choosing a recipe." };

@@ -78,16 +78,6 @@ internal static class LongRunCommand
         return different.Count == 0 && isFlat;
     }
 
-    private static Option<double> Positive(string name, string description, double byDefault)
-    {
-        var option = new Option<double>(name) { Description = description, DefaultValueFactory = _ => byDefault };
-        option.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<double>() is not (> 0 and <= 1000))
-            {
-                result.AddError($"{name} must be above 0 and at most 1000.");
-            }
-        });
-        return option;
-    }
+    private static Option<double> Positive(string name, string description, double byDefault) => CommonOptions.Valid(
+        new Option<double>(name) { Description = description, DefaultValueFactory = _ => byDefault }, value => value is > 0 and <= 1000, "above 0 and at most 1000");
 }

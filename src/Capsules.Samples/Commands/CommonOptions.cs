@@ -92,7 +92,7 @@ internal static class CommonOptions
             var text = argument.Tokens[^1].Value;
             try
             {
-                var value = (T)Convert.ChangeType(text, Nullable.GetUnderlyingType(typeof(T)) ?? typeof(T), CultureInfo.InvariantCulture);
+                var value = (T)Parsed(text, Nullable.GetUnderlyingType(typeof(T)) ?? typeof(T));
                 if (isValid(value))
                 {
                     return value;
@@ -108,6 +108,11 @@ internal static class CommonOptions
         };
         return option;
     }
+
+    // To Convert a comma in a number with a fraction stands between thousands, wherever it stands, and 0,001 is 1.
+    private static object Parsed(string text, Type type) => type == typeof(double)
+        ? double.Parse(text, NumberStyles.Float, CultureInfo.InvariantCulture)
+        : Convert.ChangeType(text, type, CultureInfo.InvariantCulture);
 
     /// <summary>Refuses values that are not listed.</summary>
     public static Option<string> Among(Option<string> option, params string[] names) =>

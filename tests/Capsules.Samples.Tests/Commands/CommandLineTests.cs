@@ -18,6 +18,8 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("train --dataset minst", "There is no dataset 'minst'. Did you mean 'mnist'? Known: auto, mnist, ")]
     [InlineData("train --epochs many", "--epochs must be at least 1, but is many.")]
     [InlineData("train --decay fast", "--decay must be above 0 and at most 1, but is fast.")]
+    [InlineData("train --dataset nowhere --learning-rate 0,001", "--learning-rate must be above 0, but is 0,001.")]
+    [InlineData("train --dataset nowhere --save-every 2,5", "--save-every must be between 0 and 1000000, but is 2,5.")]
     [InlineData("train --shift 100000", "--shift must be between 0 and 1000, but is 100000.")]
     [InlineData("train --threads 200000", "--threads must be between 0 and ")]
     [InlineData("train --dataset builtin --shift 28", "--shift 28 would move images of 28 x 28 pixels out of sight. Give a smaller one.")]
