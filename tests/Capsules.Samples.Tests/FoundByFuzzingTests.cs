@@ -50,6 +50,7 @@ public sealed class FoundByFuzzingTests : IDisposable
     [InlineData("Dataset.ClassNames", "[null]", "it does not say which dataset it is of, and its classes")]
     [InlineData("Dataset.Image.Channels", "0", "it claims images of 0 x 28 x 28, beyond 64 x 4096 x 4096")]
     [InlineData("Dataset.Image.Height", "9223372036854775807", "it claims images of 1 x 9223372036854775807 x 28, beyond 64 x 4096 x 4096")]
+    [InlineData("Dataset.CroppedFrom", "{ \"Channels\": 1, \"Height\": 27, \"Width\": 28 }", "it claims windows of 28 x 28 in images of 27 x 28")]
     [InlineData("Options.Model", "null", "its option Model has a value that no run can have")]
     [InlineData("Options.BatchSize", "0", "its option BatchSize has a value that no run can have")]
     [InlineData("Options.LearningRate", "1e400", "its option LearningRate has a value that no run can have")]

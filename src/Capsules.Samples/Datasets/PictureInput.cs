@@ -4,18 +4,20 @@ using static TorchSharp.torch;
 namespace Capsules.Samples;
 
 /// <summary>Pictures of any size as a network's input, as far as can be like the images that it was trained on.</summary>
-/// <param name="shape">The images that the network knows.</param>
+/// <param name="shape">The images that the network knows; of windows, those that they are taken of.</param>
 /// <param name="isOnDark">
 /// Whether those are light on a dark ground, as MNIST's digits are. A picture that is dark on light is then inverted, and keeps its
 /// proportions on a wider or higher ground; other pictures are taken as they are and stretched to the shape, as in training.
 /// </param>
-internal sealed class PictureInput(ImageShape shape, bool isOnDark)
+/// <param name="window">The windows, of which the middle one is taken, as in the test; null for whole images.</param>
+internal sealed class PictureInput(ImageShape shape, bool isOnDark, ImageShape? window = null)
 {
     // MNIST's digits fill a box of 20 of 28 pixels.
     private const double BoxShare = 20.0 / 28, LeastInk = 0.25;
 
     /// <summary>For a checkpoint's dataset: the grey ones that train knows are light on dark, those of a user's folder are unknown.</summary>
-    public static PictureInput For(DatasetFacts dataset) => new(dataset.Image, dataset.Image.Channels == 1 && dataset.Name != ImageFolder.Name);
+    public static PictureInput For(DatasetFacts dataset) => new(
+        dataset.CroppedFrom ?? dataset.Image, dataset.Image.Channels == 1 && dataset.Name != ImageFolder.Name, dataset.Image);
 
     /// <summary>Makes a picture a float32 tensor (1, C, H, W) in [0, 1].</summary>
     /// <param name="picture">An opaque picture.</param>
@@ -37,7 +39,9 @@ internal sealed class PictureInput(ImageShape shape, bool isOnDark)
         var ground = BorderMedian(picture);
         var isInverted = invert ?? (isOnDark && ground > 0.5f);
         var values = fit ? Fitted(picture, name, ground, isInverted) : Scaled(picture, name, isInverted);
-        return (tensor(values, [1, shape.Channels, shape.Height, shape.Width]), isInverted);
+        var (height, width) = window is { } cut ? (cut.Height, cut.Width) : (shape.Height, shape.Width);
+        return (tensor(values, [1, shape.Channels, shape.Height, shape.Width])
+            .narrow(2, (shape.Height - height) / 2, height).narrow(3, (shape.Width - width) / 2, width), isInverted);
     }
 
     private float[] Scaled(SKBitmap picture, string name, bool isInverted)

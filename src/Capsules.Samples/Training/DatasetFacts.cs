@@ -33,6 +33,11 @@ internal sealed record DatasetFacts(string Name, ImageShape Image, IReadOnlyList
                 throw new InvalidDataException($"it claims images of {image.Channels} x {image.Height} x {image.Width}, beyond {MostChannels} x {MostSide} x {MostSide}");
             }
         }
+
+        if (CroppedFrom is { } whole && (whole.Channels != Image.Channels || whole.Height < Image.Height || whole.Width < Image.Width))
+        {
+            throw new InvalidDataException($"it claims windows of {Image} in images of {whole}");
+        }
     }
 
     /// <summary>How a dataset is to be opened so that its images are of this kind, where it can give others.</summary>

@@ -74,6 +74,20 @@ public sealed class PictureInputTests : IDisposable
         (image[0, 0].sum([0L]).mul(places).sum().item<float>() / mass).Should().BeApproximately(14, 0.6f);
     }
 
+    // A network of windows was trained and tested on them at the scale of whole images.
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Read_ForWindows_IsTheMiddleOfTheWholeImage(bool fit)
+    {
+        var facts = new DatasetFacts("mnist", new ImageShape(1, 21, 20), ["0", "1"], "") { CroppedFrom = new ImageShape(1, 28, 28) };
+        using var picture = Picture(56, 56, 255, (20, 10, 16, 40, 0), (24, 2, 4, 4, 90));
+        var whole = Digits.Read(picture, "it", fit: fit).Image;
+        var window = PictureInput.For(facts).Read(picture, "it", fit: fit).Image;
+        window.shape.Should().Equal(1, 1, 21, 20);
+        window.contiguous().data<float>().ToArray().Should().Equal(whole.narrow(2, 3, 21).narrow(3, 4, 20).contiguous().data<float>().ToArray());
+    }
+
     [Fact]
     public void Read_FitOfNothingOrOfColour_IsAnError()
     {
