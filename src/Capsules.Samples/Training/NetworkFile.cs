@@ -32,9 +32,11 @@ internal static class NetworkFile
         using (network)
         {
             var result = Directory.Exists(run) ? RunFolder.Open(run).ReadResult() : null;
-            Save(checkpoint, network, path, withDecoder, result is null ? null : new Dictionary<string, string>
+
+            // A run that went on since has another best checkpoint perhaps, of which the result says nothing.
+            Save(checkpoint, network, path, withDecoder, result?.BestEpoch != checkpoint.State.History.Count ? null : new Dictionary<string, string>
             {
-                ["test error"] = string.Create(CultureInfo.InvariantCulture, $"{result.BestError:p2}"),
+                ["test error"] = string.Create(CultureInfo.InvariantCulture, $"{result!.BestError:p2}"),
                 ["test images"] = string.Create(CultureInfo.InvariantCulture, $"{result.TestImages}"),
             });
         }

@@ -46,6 +46,27 @@ public sealed class NetworkFileTests(SavedRun saved) : IClassFixture<SavedRun>, 
         file.Metadata.Should().Contain("network", "Efficient-CapsNet (2021)").And.Contain("dataset", "builtin").And.Contain("epochs", "0").And.Contain("test error", "0.42 %");
     }
 
+    [Theory]
+    [InlineData(2, true)]
+    [InlineData(1, false)]      // the run went on since, and its second epoch is better
+    public void NetworkFile_OfARun_HasTheFiguresOfItsOwnWeightsAlone(int bestOfResult, bool isSaid)
+    {
+        TestRun.Save(_folder.Path);
+        var run = RunFolder.Open(_folder.Path);
+        using (var inspection = TestRun.Inspect(_folder.Path))
+        using (var optimizer = optim.SGD(inspection.Network.parameters(), 0.1))
+        {
+            var state = new TrainingState { BestEpoch = 2, History = [new EpochResult(1, 0.5, 0.8, 0.7, 1e-3, 9), new EpochResult(2, 0.4, 0.9, 0.8, 1e-3, 9)] };
+            (inspection.Checkpoint with { State = state }).Save(run.Best, inspection.Network, optimizer);
+        }
+
+        run.WriteResult(new RunResult(Seed: 3, Epochs: 2, bestOfResult, "validation", TestImages: 200, LastWrong: 9, BestWrong: 7));
+        NetworkFile.Save(_folder.Path, File);
+
+        using var file = SafetensorsFile.Open(File);
+        file.Metadata.GetValueOrDefault("test error").Should().Be(isSaid ? "3.50 %" : null);
+    }
+
     [Fact]
     public async Task Commands_NetworkFileInPlaceOfARun_DoTheSame()
     {
