@@ -16,14 +16,41 @@ internal sealed record SeedPlan(TrainingOptions Options, int Seeds)
 
     /// <summary>Reads the plan of a folder.</summary>
     /// <exception cref="UserException">It is damaged.</exception>
-    public static SeedPlan Read(string folder) => RunFolder.Read<SeedPlan>(Path.Combine(folder, Name)) is { Options: not null, Seeds: >= 1 } plan
-        ? plan
-        : throw new UserException($"{Path.Combine(folder, Name)} does not say how its runs go. Start new ones.");
+    public static SeedPlan Read(string folder)
+    {
+        var path = Path.Combine(folder, Name);
+        if (RunFolder.Read<SeedPlan>(path) is not { Options: not null, Seeds: >= 1 } plan)
+        {
+            throw new UserException($"{path} does not say how its runs go. Start new ones.");
+        }
+
+        try
+        {
+            plan.Options.CheckValues();
+        }
+        catch (InvalidDataException failure)
+        {
+            throw new UserException($"{path} is damaged: {failure.Message}. Start new runs.", failure);
+        }
+
+        plan.CheckSeeds();
+        return plan;
+    }
+
+    /// <summary>Throws unless every run has a seed.</summary>
+    /// <exception cref="UserException">The last ones would be larger than the largest.</exception>
+    public void CheckSeeds()
+    {
+        if ((long)Options.Seed + Seeds - 1 > int.MaxValue)
+        {
+            throw new UserException($"There are no {Seeds} seeds from {Options.Seed} on: the largest is {int.MaxValue}. Give a smaller --seed or --seeds.");
+        }
+    }
 
     /// <summary>Writes it.</summary>
     public void Write(string folder) => AtomicFile.WriteText(Path.Combine(folder, Name), JsonSerializer.Serialize(this, RunJson.Options) + "\n");
 
-    /// <summary>The seeds and where their runs are.</summary>
+    /// <summary>The seeds and where their runs are, or will be.</summary>
     public IEnumerable<(int Seed, string Folder)> Runs(string folder) =>
         Enumerable.Range(Options.Seed, Seeds).Select(seed => (seed, Path.Combine(folder, $"seed-{seed}")));
 }
@@ -37,6 +64,7 @@ internal static class SeedRuns
         IAnsiConsole console, TrainingOptions options, int seeds, Func<ImageDataset, RunFolder> makeFolder, MachineSettings machine, string precision,
         CancellationToken cancellation)
     {
+        new SeedPlan(options, seeds).CheckSeeds();
         var place = Session.Open(machine.Device, machine.Threads);
         (options, var dataset) = await TrainingRun.PrepareAsync(console, options, place, machine, precision, cancellation);
         using (dataset)
@@ -59,8 +87,9 @@ internal static class SeedRuns
         var folder = RunFolder.At(path);
         var plan = SeedPlan.Read(folder.FullPath);
         plan = plan with { Options = end.Of(plan.Options), Seeds = seeds ?? plan.Seeds };
+        plan.CheckSeeds();
         using var hold = folder.Hold();      // before the plan is written anew: whoever trains by it keeps it
-        var behind = plan.Runs(folder.FullPath).Select(run => RunFolder.At(run.Folder)).Where(run => run.IsBegun)
+        var behind = plan.Runs(folder.FullPath).Where(run => Directory.Exists(run.Folder)).Select(run => RunFolder.At(run.Folder)).Where(run => run.IsBegun)
             .Select(run => run.Describe().State.History.Count).DefaultIfEmpty(0).Max();
         if (plan.Options.Epochs < behind)
         {

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json.Nodes;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -57,6 +58,44 @@ public sealed class SeedRunsTests : IDisposable
         (await EnsembleEvaluation.RunAsync(output.Console, [Parent], null, null, Machine, stop)).Should().Be(0);
         output.Text.Should().Contain($"({results[0].BestWrong} of 30 wrong)").And.Contain($"({results[1].BestWrong} of 30 wrong)").And.Contain("ensemble of 2");
         output.Text.Should().Contain($"({ByHand(results.Select(result => result.Seed))} of 30 wrong)");
+    }
+
+    [Theory]
+    [InlineData("Dataset", "null")]
+    [InlineData("BatchSize", "0")]
+    public void SeedPlan_WithAValueThatNoRunHas_IsDamaged(string option, string value)
+    {
+        var file = _folder.PathOf("seeds.json");
+        new SeedPlan(Options, 2).Write(_folder.Path);
+        var plan = JsonNode.Parse(File.ReadAllText(file))!;
+        plan["Options"]![option] = JsonNode.Parse(value);
+        File.WriteAllText(file, plan.ToJsonString());
+
+        ((Action)(() => SeedPlan.Read(_folder.Path))).Should().Throw<UserException>()
+            .WithMessage($"{file} is damaged: its option {option} has a value that no run can have. Start new runs.");
+    }
+
+    [Fact]
+    public async Task SeedRuns_SeedsBeyondTheLargest_AreRefusedAndMakeNoFolder()
+    {
+        SmallDigits.WriteMnist(_folder);
+        var (code, _, error) = await TestRun.CommandLine(
+            "train", "--model", "efficient", "--dataset", "mnist", "--data", _folder.PathOf("data"), "--seed", "2147483647", "--seeds", "2", "--output", Output);
+        (code, error.Trim()).Should().Be((1, "There are no 2 seeds from 2147483647 on: the largest is 2147483647. Give a smaller --seed or --seeds."));
+        Directory.Exists(Output).Should().BeFalse();
+    }
+
+    [Fact]
+    public async Task SeedRuns_ResumedWithoutTheImages_MakesNoFolder()
+    {
+        var runs = Directory.CreateDirectory(Output).FullName;
+        new SeedPlan(Options, 2).Write(runs);
+        Directory.CreateDirectory(_folder.PathOf("data"));
+
+        var act = () => SeedRuns.ResumeAsync(_output.Console, runs, new RunEnd(), Machine, TestContext.Current.CancellationToken);
+
+        await act.Should().ThrowAsync<UserException>();
+        Directory.GetDirectories(runs).Should().BeEmpty();
     }
 
     [Fact]
