@@ -35,6 +35,10 @@ internal static class TrainingRun
         try
         {
             options.Check(dataset);
+
+            // Made to see that it can be, and that it can have replicas, while there is no run folder yet.
+            using var network = new Checkpoint(options, DatasetFacts.Of(dataset), new TrainingState()).MakeNetwork();
+            Replicas.Check(network, Replicas.Devices(machine.Replicas, device).Count);
             return (options, dataset);
         }
         catch

@@ -10,11 +10,14 @@ internal static class Batches
     // draws the same with nothing to restore.
     private const ulong HoldOutStream = 1, ShuffleStream = 2, AugmentationStream = 3, DropoutStream = 4, VariationStream = 5;
 
+    /// <summary>How many of so many training images are held out: at most a tenth.</summary>
+    public static int HeldOut(long count, int wanted) => (int)Math.Min(wanted, count / 10);
+
     /// <summary>Splits the training images for good: (held out, to train on), each as indices.</summary>
     public static (long[] HeldOut, long[] Training) HoldOut(long count, int heldOut, int seed)
     {
         var indices = Shuffled(count, new DeterministicRandom((ulong)seed, HoldOutStream));
-        var size = (int)Math.Min(heldOut, count / 10);
+        var size = HeldOut(count, heldOut);
         return (indices[..size], indices[size..]);
     }
 

@@ -28,12 +28,7 @@ internal sealed class Replicas : IDisposable
     public Replicas(ImageNetwork network, Func<ImageNetwork> make, IReadOnlyList<Device> devices)
     {
         _network = network;
-        if (devices.Count > 1 && network.buffers().Any())
-        {
-            throw new UserException(
-                $"--replicas is for networks that see each image by itself, and {network.GetName()} normalises by its batch. Leave it out, or train another --model.");
-        }
-
+        Check(network, devices.Count);
         foreach (var device in devices.Skip(1))
         {
             var copy = make();
@@ -46,6 +41,17 @@ internal sealed class Replicas : IDisposable
 
     /// <summary>How many there are, the network included.</summary>
     public int Count => _copies.Count + 1;
+
+    /// <summary>Throws unless a network can have so many.</summary>
+    /// <exception cref="UserException">The network does not see each image by itself.</exception>
+    public static void Check(ImageNetwork network, int count)
+    {
+        if (count > 1 && network.buffers().Any())
+        {
+            throw new UserException(
+                $"--replicas is for networks that see each image by itself, and {network.GetName()} normalises by its batch. Leave it out, or train another --model.");
+        }
+    }
 
     /// <summary>The devices of so many replicas: in turn those of a kind; 0 for one on each.</summary>
     public static IReadOnlyList<Device> Devices(int count, Device first)

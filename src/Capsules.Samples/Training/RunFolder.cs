@@ -70,7 +70,12 @@ internal sealed class RunFolder
     /// <exception cref="UserException">There is none.</exception>
     public static RunFolder Open(string path)
     {
-        var folder = new RunFolder(Path.GetFullPath(Directory.Exists(path) ? path : Path.GetDirectoryName(Path.GetFullPath(path)) ?? path));
+        if (!Path.Exists(path))
+        {
+            throw new UserException($"There is no {path}. Give the folder that train named when it started, or a checkpoint in it.");
+        }
+
+        var folder = new RunFolder(Path.GetFullPath(Directory.Exists(path) ? path : Path.GetDirectoryName(Path.GetFullPath(path))!));
         return folder.IsBegun
             ? folder
             : throw new UserException($"There is no run in {path}: it has no last.ckpt. Give the folder that train named when it started.");

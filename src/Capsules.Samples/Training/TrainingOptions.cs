@@ -127,10 +127,11 @@ internal sealed record TrainingOptions
     /// <exception cref="UserException">They do not.</exception>
     public void Check(ImageDataset dataset)
     {
-        if ((EarlyStop > 0 || StopAt is not null) && Validation == 0 && Select == Selection.HeldOut)
+        if ((EarlyStop > 0 || StopAt is not null) && Select == Selection.HeldOut && Batches.HeldOut(dataset.Train.Count, Validation) == 0)
         {
-            throw new UserException(
-                $"{(EarlyStop > 0 ? "--early-stop" : "--stop-at")} needs held-out images to stop by, but --validation is 0. Hold some out.");
+            throw new UserException($"{(EarlyStop > 0 ? "--early-stop" : "--stop-at")} needs held-out images to stop by, but " + (Validation == 0
+                ? "--validation is 0. Hold some out."
+                : $"of {dataset.Train.Count} training images none is: at most a tenth are. Leave it out."));
         }
 
         if (dataset.Train.Objects > 1 && !NetworkCatalog.Get(Model).TakesSeveralObjects)

@@ -114,6 +114,17 @@ public sealed class CommandLineTests : IDisposable
         Directory.Exists(_folder.PathOf("runs")).Should().BeFalse("no run was begun");
     }
 
+    [Theory]
+    [InlineData("--replicas 2 --model efficient", "--replicas is for networks that see each image by itself, and EfficientCapsNet normalises by its batch.")]
+    [InlineData("--crop 10", "CapsNet's two 9 x 9 convolutions need images of at least 17 x 17 pixels, but these are 10 x 10.")]
+    public async Task Train_NetworkThatCannotBe_IsRefusedAndMakesNoRun(string options, string message)
+    {
+        var (code, _, error) = await Run(["train", "--device", "cpu", "--dataset", "builtin", .. options.Split(' '), "--output", _folder.PathOf("runs")]);
+        code.Should().Be(1);
+        error.Should().StartWith(message);
+        Directory.Exists(_folder.PathOf("runs")).Should().BeFalse("no run was begun");
+    }
+
     [Fact]
     public async Task Train_OutputThatIsAFile_IsReported()
     {
@@ -138,6 +149,16 @@ public sealed class CommandLineTests : IDisposable
         var (code, _, error) = await Run("train", "--resume", _folder.Path);
         code.Should().Be(1);
         error.Trim().Should().Be($"There is no run in {_folder.Path}: it has no last.ckpt. Give the folder that train named when it started.");
+    }
+
+    // Not the run whose folder the mistyped file would be in.
+    [Fact]
+    public async Task Train_ResumeOfAFileThatIsNotThere_IsReported()
+    {
+        TestRun.Save(_folder.Path);
+        var (code, _, error) = await Run("train", "--resume", _folder.PathOf("lsat.ckpt"), "--data", _folder.Path);
+        code.Should().Be(1);
+        error.Trim().Should().Be($"There is no {_folder.PathOf("lsat.ckpt")}. Give the folder that train named when it started, or a checkpoint in it.");
     }
 
     [Fact]

@@ -83,6 +83,15 @@ public class TrainerTests
     }
 
     [Fact]
+    public void Trainer_StopWithTooFewImagesToHoldAnyOut_IsRefused()
+    {
+        using var dataset = SmallDigits.Create(train: 9);
+        var act = () => (Tiny with { EarlyStop = 1 }).Check(dataset);
+        act.Should().Throw<UserException>().WithMessage("--early-stop needs held-out images to stop by, but of 9 training images none is: at most a tenth are. Leave it out.");
+        (Tiny with { EarlyStop = 1, Select = Selection.Test }).Check(dataset);
+    }
+
+    [Fact]
     public void Trainer_SelectTest_TrainsOnAllImagesAndNamesTheTestImagesInMetrics()
     {
         using var folders = new TemporaryFolder();
