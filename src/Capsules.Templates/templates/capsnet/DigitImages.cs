@@ -50,6 +50,7 @@ internal static class DigitImages
     }
 
     /// <summary>Reads MNIST's four files, packed or not.</summary>
+    /// <exception cref="InvalidDataException">One is damaged, or something else.</exception>
     public static (Tensor TrainImages, Tensor TrainLabels, Tensor TestImages, Tensor TestLabels) FromMnist(string folder) =>
         (Images(folder, MnistFiles[0]), Labels(folder, MnistFiles[1]), Images(folder, MnistFiles[2]), Labels(folder, MnistFiles[3]));
 
@@ -59,12 +60,29 @@ internal static class DigitImages
 
     private static Tensor Images(string folder, string name)
     {
-        var bytes = Read(folder, name);
+        var pixels = Values(folder, name, 28, 28);
+        using var raw = tensor(pixels, [pixels.Length / 784, 1, 28, 28]);
         using var white = 255.ToScalar();
-        return tensor(bytes.AsSpan(16).ToArray(), [BinaryPrimitives.ReadInt32BigEndian(bytes.AsSpan(4)), 1, 28, 28]).to_type(float32).div_(white);
+        return raw.to_type(float32).div_(white);
     }
 
-    private static Tensor Labels(string folder, string name) => tensor(Read(folder, name).AsSpan(8).ToArray()).to_type(int64);
+    private static Tensor Labels(string folder, string name)
+    {
+        using var raw = tensor(Values(folder, name));
+        return raw.to_type(int64);
+    }
+
+    // The bytes after the header, whose numbers are 0x801 for labels or 0x803 for images, how many there are, and the size of each.
+    private static byte[] Values(string folder, string name, params int[] size)
+    {
+        var bytes = Read(folder, name);
+        var header = 4 * (2 + size.Length);
+        var isWhole = bytes.Length >= header && Number(0) == 0x801 + size.Length && size.Index().All(side => Number(2 + side.Index) == side.Item)
+            && bytes.Length - header == size.Aggregate((long)Number(1), (count, side) => count * side);
+        return isWhole ? bytes[header..] : throw new InvalidDataException($"{Path.Combine(folder, name)} is not a whole file of MNIST's.");
+
+        int Number(int index) => BinaryPrimitives.ReadInt32BigEndian(bytes.AsSpan(4 * index));
+    }
 
     private static byte[] Read(string folder, string name)
     {

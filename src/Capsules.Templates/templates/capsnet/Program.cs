@@ -31,7 +31,18 @@ if (command == "predict" && !File.Exists(WeightsFile))
 
 manual_seed(1);
 var device = cuda.is_available() ? CUDA : CPU;
-var (trainImages, trainLabels, testImages, testLabels) = args.Length == 2 ? DigitImages.FromMnist(args[1]) : DigitImages.Draw(2000, 500);
+(Tensor, Tensor, Tensor, Tensor) data;
+try
+{
+    data = args.Length == 2 ? DigitImages.FromMnist(args[1]) : DigitImages.Draw(2000, 500);
+}
+catch (InvalidDataException failure)
+{
+    Console.Error.WriteLine(failure.Message);
+    return 1;
+}
+
+var (trainImages, trainLabels, testImages, testLabels) = data;
 using var network = new DigitNetwork();
 network.to(device);
 
