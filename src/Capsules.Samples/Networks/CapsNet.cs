@@ -61,7 +61,8 @@ internal sealed class CapsNet : ClassCapsules
     private (Tensor Capsules, long Height, long Width) PrimaryCapsules(Tensor images)
     {
         var x = _computeDtype is { } compute ? images.to_type(compute) : images;      // features stay in it up to the primary capsules
-        var features = StageClock.End("first convolution", F.conv2d(x, conv1.weight!, conv1.bias, relu: true, computeDtype: _computeDtype));
+        var features = StageClock.End(
+            "first convolution", SequentialCalls.Seen(conv1, x, F.conv2d(x, conv1.weight!, conv1.bias, relu: true, computeDtype: _computeDtype)));
         return (StageClock.End("squash", primary.call(features)), (features.size(2) - 9) / 2 + 1, (features.size(3) - 9) / 2 + 1);
     }
 }

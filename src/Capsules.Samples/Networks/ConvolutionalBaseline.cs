@@ -58,7 +58,8 @@ internal sealed class ConvolutionalBaseline : ImageNetwork
             // The library's kernel, which brings bias and ReLU along: a training step on the CPU takes less than half of the time.
             features = layer switch
             {
-                Conv2d convolution => F.conv2d(features, convolution.weight, convolution.bias, padding: (2, 2), relu: true),
+                Conv2d convolution => SequentialCalls.Seen(
+                    convolution, features, F.conv2d(features, convolution.weight, convolution.bias, padding: (2, 2), relu: true)),
                 MaxPool2d pool => pool.call(features),
                 _ => features,
             };

@@ -14,7 +14,7 @@ internal static class SequentialCalls
 {
     private static readonly ConditionalWeakTable<nn.Module, Action<Tensor, Tensor>> Watchers = [];
 
-    /// <summary>Has input and output of a layer seen wherever a stack is gone through that holds it and does not call it.</summary>
+    /// <summary>Has input and output of a layer seen wherever it is computed without its call.</summary>
     public static void Watch(nn.Module layer, Action<Tensor, Tensor> seen) => Watchers.AddOrUpdate(layer, seen);
 
     /// <summary>What <see cref="Sequential"/>'s own call gives.</summary>
@@ -41,7 +41,9 @@ internal static class SequentialCalls
         return x;
     }
 
-    private static Tensor Seen(nn.Module layer, Tensor input, Tensor output)
+    /// <summary>Has what <see cref="Watch"/> was given see a layer that is computed without its call.</summary>
+    /// <returns>The output.</returns>
+    public static Tensor Seen(nn.Module layer, Tensor input, Tensor output)
     {
         if (Watchers.TryGetValue(layer, out var seen))
         {

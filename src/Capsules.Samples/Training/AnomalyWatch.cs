@@ -4,6 +4,10 @@ using static TorchSharp.torch;
 namespace Capsules.Samples;
 
 /// <summary>Finds where in a network numbers stop being numbers: every layer's output is looked at, and every parameter's gradient.</summary>
+/// <remarks>
+/// A layer that is given what is no number is passed over: it began before. The network itself, whose output is looked at last, stands for
+/// layers whose output nobody sees, because they are routed and not called.
+/// </remarks>
 internal sealed class AnomalyWatch
 {
     private readonly nn.Module _network;
@@ -17,6 +21,8 @@ internal sealed class AnomalyWatch
         {
             Watch(name, module);
         }
+
+        Watch("the network", network);
     }
 
     /// <summary>After a forward pass: the first layer that gave what is no number; null where all did well.</summary>
@@ -51,10 +57,10 @@ internal sealed class AnomalyWatch
 
     private T Seen<T>(string name, nn.Module module, Tensor[] inputs, T result, params Tensor[] outputs)
     {
-        if (_output is null && !outputs.All(IsFinite))
+        if (_output is null && !outputs.All(IsFinite) && inputs.All(IsFinite) is var isGivenNumbers && (isGivenNumbers || module == _network))
         {
-            var weights = module.named_parameters(recurse: false).FirstOrDefault(entry => !IsFinite(entry.parameter)).name;
-            var cause = !inputs.All(IsFinite) ? "as what it was given" : weights is null ? "though what it was given is" : $"as its {weights}";
+            var weights = module.named_parameters().FirstOrDefault(entry => !IsFinite(entry.parameter)).name;
+            var cause = weights is not null ? $"as its {weights}" : isGivenNumbers ? "though what it was given is" : "as what it was given";
             _output = $"the output of {name} ({module.GetName()}) is no longer of numbers, {cause}";
         }
 
