@@ -98,10 +98,12 @@ internal sealed unsafe class BatchFeed : IDisposable
         batch.Parts?.Dispose();
     }
 
-    // OpenMP gives every thread that computes a team of its own, and two teams on the same cores wait for each other. torch's own
-    // set_num_threads is for the whole process, OpenMP's for the calling thread.
+    // OpenMP gives every thread that computes a team of its own, and two teams on the same cores wait for each other. Its number of threads
+    // is the calling thread's own; torch's set_num_threads also says what threads to come begin with.
     private static void UseOneThread()
     {
+        _ = get_num_threads();      // a thread that asks or computes for the first time is given what set_num_threads was told: not after this
+
         if (NativeLibrary.TryLoad("torch_cpu", typeof(Tensor).Assembly, null, out var torch) && NativeLibrary.TryGetExport(torch, "omp_set_num_threads", out var set))
         {
             ((delegate* unmanaged[Cdecl]<int, void>)set)(1);

@@ -3,8 +3,15 @@ using static TorchSharp.torch;
 
 namespace Capsules.Samples.Tests.Training;
 
-public class BatchFeedTests
+public sealed class BatchFeedTests : IDisposable
 {
+    private readonly int _threads = get_num_threads();
+
+    // As --threads does: every thread that computes begins with so many.
+    public BatchFeedTests() => set_num_threads(2);
+
+    public void Dispose() => set_num_threads(_threads);
+
     private static ImageBatch Numbered(int step) => (full([2, 1, 3, 3], step, ScalarType.Float32), tensor([(long)step, step]));
 
     [Fact]
@@ -20,6 +27,43 @@ public class BatchFeedTests
         }
 
         ((Action)(() => feed.Next())).Should().Throw<InvalidOperationException>().WithMessage("The epoch has no more batches.");
+    }
+
+    [Fact]
+    public void Prepare_AfterTorchHasComputed_StillHasOneThread()
+    {
+        using var scope = NewDisposeScope();
+        var threads = new List<int>();
+        using var feed = new BatchFeed(0, 2, step =>
+        {
+            var batch = Numbered(step);
+            threads.Add(get_num_threads());
+            return batch;
+        });
+        feed.Next();
+        feed.Next();
+        threads.Should().Equal(1, 1);
+        get_num_threads().Should().Be(2, "this thread keeps its own");
+    }
+
+    // Speed is all that the number of threads changes.
+    [Theory]
+    [InlineData("Shift")]
+    [InlineData("Efficient")]
+    [InlineData("Light")]
+    public void Prepare_WithOneThread_GivesTheBitsOfAll(string augmentation)
+    {
+        using var scope = NewDisposeScope();
+        using var split = ImageSplit.FromArrays(SmallFiles.Ramp(128 * 3 * 28 * 28), new byte[128], 3, 28, 28);
+        var options = new TrainingOptions { Augmentation = Enum.Parse<Augmentation>(augmentation) };
+        using var feed = new BatchFeed(0, 1, Prepare);
+        feed.Next().Images.bytes.ToArray().Should().Equal(Prepare(0).Images.bytes.ToArray());
+
+        ImageBatch Prepare(int step)
+        {
+            var batch = Batches.Take(split, Batches.InOrder(128), CPU);
+            return batch with { Images = Augmentations.Apply(options, batch.Images, seed: 5).contiguous() };
+        }
     }
 
     [Fact]
