@@ -98,7 +98,7 @@ public sealed class MnistTests : IDisposable
         var path = _folder.Write("t10k-images-idx3-ubyte", IdxBytes.Images(2)[..1000]);
 
         ErrorOfLoad().Should().Be(
-            $"{path} is cut short: its header promises 2 x 28 x 28 = 1,568 bytes, but it holds 984. "
+            $"{path} is cut short: it promises 1,568 bytes of 2 x 28 x 28 values, but can hold no more than 1,000. "
             + "Replace it with a fresh copy, for example from https://ossci-datasets.s3.amazonaws.com/mnist/t10k-images-idx3-ubyte.gz.");
     }
 
@@ -109,7 +109,7 @@ public sealed class MnistTests : IDisposable
         var path = _folder.Write("train-labels-idx1-ubyte", [1, 2, 3]);
 
         ErrorOfLoad(isCache: true).Should().Be(
-            $"{path} is not an IDX file: it holds 3 bytes, but the header alone has at least 8. Delete the file and run again to download it anew.");
+            $"{path} is cut short: expected were 4 bytes of an IDX header, but it ends after 3. Delete the file and run again to download it anew.");
     }
 
     [Fact]
