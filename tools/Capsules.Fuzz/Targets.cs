@@ -170,7 +170,7 @@ internal static class Targets
             path =>
             {
                 using var scope = NewDisposeScope();
-                var (loaded, made, _) = Checkpoint.Load(path, CPU);
+                var (loaded, made) = Checkpoint.Load(path, CPU);
                 using (made)
                 {
                     loaded.Dataset.RequireSame(dataset);

@@ -25,7 +25,7 @@ internal sealed record OnnxAgreement(string Network, int Images, int Errors, int
     /// <exception cref="NotSupportedException">The network cannot be exported.</exception>
     public static async Task<OnnxAgreement> OfAsync(string run, int images, string? data, CancellationToken cancellation)
     {
-        var (checkpoint, network, _) = Checkpoint.Load(RunFolder.BestIn(run), CPU);
+        var (checkpoint, network) = Checkpoint.Load(RunFolder.BestIn(run), CPU);
         using (network)
         {
             network.eval();

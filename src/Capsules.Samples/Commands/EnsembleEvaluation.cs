@@ -22,7 +22,7 @@ internal static class EnsembleEvaluation
         {
             foreach (var path in paths)
             {
-                var (checkpoint, network, _) = Checkpoint.Load(path, place);
+                var (checkpoint, network) = Checkpoint.Load(path, place);
                 members.Add((checkpoint, network));
                 if (network.LossName != members[0].Network.LossName)
                 {

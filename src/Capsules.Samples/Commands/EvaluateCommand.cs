@@ -59,7 +59,7 @@ internal static class EvaluateCommand
             console.Say("The run has no finished epoch, and so no best checkpoint: this is the last one.");
         }
 
-        var (checkpoint, network, _) = Checkpoint.Load(path, place);
+        var (checkpoint, network) = Checkpoint.Load(path, place);
         using (network)
         {
             using var dataset = await TrainingRun.OpenAsync(

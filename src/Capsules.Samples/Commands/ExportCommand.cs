@@ -44,7 +44,7 @@ internal static class ExportCommand
                 throw new UserException($"--without-decoder goes with --format {SafetensorsFormat}; of an ONNX file the reconstruction need not be asked for. Leave it out.");
             }
 
-            var (checkpoint, network, _) = Checkpoint.Load(path, CPU);
+            var (checkpoint, network) = Checkpoint.Load(path, CPU);
             using (network)
             {
                 WriteOnnx(console, checkpoint, network, file);

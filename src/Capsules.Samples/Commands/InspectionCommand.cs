@@ -34,7 +34,7 @@ internal static class InspectionCommand
             var console = AnsiConsole.Console;
             var place = Session.Open(result.GetValue(device)!, result.GetValue(threads));
             var path = RunFolder.BestIn(result.GetValue(run)!);
-            var (checkpoint, network, _) = Checkpoint.Load(path, place);
+            var (checkpoint, network) = Checkpoint.Load(path, place);
             ImageDataset images;
             try
             {

@@ -45,7 +45,7 @@ internal static class PredictCommand
         {
             var options = new Options(result.IsGiven(invert) ? result.GetValue(invert) ?? true : null, result.GetValue(fit), result.GetValue(json));
             var place = Session.Open(result.GetValue(device)!, result.GetValue(threads));
-            var (checkpoint, network, _) = Checkpoint.Load(RunFolder.BestIn(result.GetValue(run)!), place);
+            var (checkpoint, network) = Checkpoint.Load(RunFolder.BestIn(result.GetValue(run)!), place);
             using (network)
             {
                 network.eval();

@@ -56,7 +56,7 @@ internal static class ClosingReport
 
     private static Evaluation TestBest(ImageDataset dataset, torch.Device device, RunFolder folder, TrainingDisplay display, CancellationToken cancellation)
     {
-        var (_, network, _) = Checkpoint.Load(folder.Best, device);
+        var (_, network) = Checkpoint.Load(folder.Best, device);
         using (network)
         {
             var indices = Batches.InOrder(dataset.Test.Count);

@@ -70,23 +70,24 @@ internal sealed record Checkpoint(TrainingOptions Options, DatasetFacts Dataset,
     /// <exception cref="UserException">The file is missing, damaged, or no checkpoint.</exception>
     public static Checkpoint Describe(string path) => Read(path, (_, contents) => contents.Checkpoint);
 
-    /// <summary>Reads a checkpoint's description, its network and, when wanted, its optimizer.</summary>
+    /// <summary>Reads a checkpoint's description and its network.</summary>
     /// <param name="path">The file, which may be a <see cref="NetworkFile"/> too.</param>
     /// <param name="device">Where the network goes.</param>
-    /// <returns>The checkpoint, its network, and how to give an optimizer over the network's parameters its state.</returns>
     /// <exception cref="UserException">The file is missing, damaged, or no checkpoint.</exception>
-    public static (Checkpoint Checkpoint, ImageNetwork Network, Action<OptimizerHelper> Restore) Load(string path, Device device)
+    public static (Checkpoint Checkpoint, ImageNetwork Network) Load(string path, Device device)
     {
-        if (!NetworkFile.IsOne(path))
+        if (NetworkFile.IsOne(path))
         {
-            return LoadWhole(path, device);
+            return NetworkFile.Load(path, device);
         }
 
-        var (checkpoint, network) = NetworkFile.Load(path, device);
-        return (checkpoint, network, _ => throw new UserException($"{path} holds a network without its optimizer, so no run goes on from it."));
+        var (checkpoint, network, _) = LoadRun(path, device);
+        return (checkpoint, network);
     }
 
-    private static (Checkpoint Checkpoint, ImageNetwork Network, Action<OptimizerHelper> Restore) LoadWhole(string path, Device device) => Read(path, (zip, contents) =>
+    /// <summary>Reads all that a run goes on with: also the optimizer's state, for <see cref="Restore"/>.</summary>
+    /// <exception cref="UserException">The file is missing, damaged, or no checkpoint.</exception>
+    public static (Checkpoint Checkpoint, ImageNetwork Network, byte[] Optimizer) LoadRun(string path, Device device) => Read(path, (zip, contents) =>
     {
         var model = Checked(Take(zip, Model), contents.ModelSha256, Model);
         var optimizer = Checked(Take(zip, Optimizer), contents.OptimizerSha256, Optimizer);
@@ -102,8 +103,15 @@ internal sealed record Checkpoint(TrainingOptions Options, DatasetFacts Dataset,
         }
 
         network.to(device);      // a device without room for it says nothing of the file
-        return (contents.Checkpoint, network, (Action<OptimizerHelper>)(target => Restore(target, optimizer)));
+        return (contents.Checkpoint, network, optimizer);
     });
+
+    /// <summary>Gives an optimizer over the network's parameters its state.</summary>
+    public static void Restore(OptimizerHelper optimizer, byte[] state)
+    {
+        using var reader = new BinaryReader(new MemoryStream(state));
+        optimizer.load_state_dict(reader);
+    }
 
     private static T Read<T>(string path, Func<ZipArchive, Contents, T> read)
     {
@@ -133,12 +141,6 @@ internal sealed record Checkpoint(TrainingOptions Options, DatasetFacts Dataset,
         {
             throw new UserException($"{path} cannot be read: {failure.Message}", failure);
         }
-    }
-
-    private static void Restore(OptimizerHelper optimizer, byte[] state)
-    {
-        using var reader = new BinaryReader(new MemoryStream(state));
-        optimizer.load_state_dict(reader);
     }
 
     // torch's writers close the stream that they are given.

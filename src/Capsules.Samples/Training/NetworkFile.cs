@@ -28,7 +28,7 @@ internal static class NetworkFile
     /// <exception cref="UserException">There is no such run, or the file cannot be written.</exception>
     public static void Save(string run, string path, bool withDecoder = true)
     {
-        var (checkpoint, network, _) = Checkpoint.Load(RunFolder.BestIn(run), CPU);
+        var (checkpoint, network) = Checkpoint.Load(RunFolder.BestIn(run), CPU);
         using (network)
         {
             var result = Directory.Exists(run) ? RunFolder.Open(run).ReadResult() : null;

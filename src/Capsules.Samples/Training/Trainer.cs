@@ -117,12 +117,12 @@ internal sealed class Trainer : IDisposable
             return Start(started, dataset, device, folder, display);
         }
 
-        var (checkpoint, network, restore) = Checkpoint.Load(folder.Last, device);
+        var (checkpoint, network, optimizer) = Checkpoint.LoadRun(folder.Last, device);
         checkpoint.Dataset.RequireSame(dataset);
         var options = end.Of(checkpoint.Options.Resolve());
         options.Check(dataset);
         var trainer = new Trainer(options, dataset, device, folder, display, checkpoint.State, network);
-        restore(trainer._step.Optimizer);
+        Checkpoint.Restore(trainer._step.Optimizer, optimizer);
         return trainer;
     }
 

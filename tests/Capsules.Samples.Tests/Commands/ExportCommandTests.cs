@@ -24,7 +24,7 @@ public sealed class ExportCommandTests(SavedRun saved) : IClassFixture<SavedRun>
         var (code, output, _) = await TestRun.CommandLine("export", saved.Folder, "--format", "safetensors", "--output", file);
         code.Should().Be(0);
         Flat(output).Should().Contain("safetensors: ");
-        var (_, network, _) = Checkpoint.Load(RunFolder.BestIn(saved.Folder), TorchSharp.torch.CPU);
+        var (_, network) = Checkpoint.Load(RunFolder.BestIn(saved.Folder), TorchSharp.torch.CPU);
         using (network)
         {
             Weights.Load(network, file).IsExact.Should().BeTrue();

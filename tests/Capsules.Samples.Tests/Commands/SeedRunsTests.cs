@@ -189,7 +189,7 @@ public sealed class SeedRunsTests : IDisposable
         var sum = zeros(dataset.Test.Count, 10);
         foreach (var seed in seeds)
         {
-            var (_, network, _) = Checkpoint.Load(Path.Combine(Parent, $"seed-{seed}", "best.ckpt"), CPU);
+            var (_, network) = Checkpoint.Load(Path.Combine(Parent, $"seed-{seed}", "best.ckpt"), CPU);
             network.eval();
             sum += network.Scores(network.call(images));
             network.Dispose();

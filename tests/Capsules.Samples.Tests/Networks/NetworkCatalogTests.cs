@@ -54,7 +54,7 @@ public class NetworkCatalogTests
         var path = Path.Combine(folder.Path, "last.ckpt");
         checkpoint.Save(path, network, optimizer);
 
-        var (loaded, copy, _) = Checkpoint.Load(path, CPU);
+        var (loaded, copy) = Checkpoint.Load(path, CPU);
         loaded.Options.Should().Be(kind.Recipe);
         copy.eval();
         copy.Should().BeOfType(network.GetType());

@@ -20,7 +20,7 @@ public sealed class CheckpointTests : IDisposable
     {
         using var scope = NewDisposeScope();
         using var network = Save();
-        var (loaded, copy, _) = Checkpoint.Load(File, CPU);
+        var (loaded, copy) = Checkpoint.Load(File, CPU);
         loaded.Options.Should().Be(_checkpoint.Options);
         loaded.Dataset.Should().BeEquivalentTo(_checkpoint.Dataset);
         loaded.State.Should().BeEquivalentTo(_checkpoint.State);

@@ -82,7 +82,7 @@ public sealed class FaultyDiskTests : IDisposable
         using var events = new RunEvents(folder.FullPath);
         trainer.Events = events;
         trainer.Run(TestContext.Current.CancellationToken);
-        var (checkpoint, network, _) = Checkpoint.Load(RunFolder.BestIn(folder.FullPath), torch.CPU);
+        var (checkpoint, network) = Checkpoint.Load(RunFolder.BestIn(folder.FullPath), torch.CPU);
         using (network)
         {
             checkpoint.State.History.Should().HaveCount(1);
