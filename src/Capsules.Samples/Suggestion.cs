@@ -3,8 +3,10 @@ namespace Capsules.Samples;
 /// <summary>Finds what a mistyped name was probably meant to be.</summary>
 internal static class Suggestion
 {
-    /// <summary>The candidate nearest to a word, or null where none is near enough to be a slip of the fingers.</summary>
-    public static string? Closest(string word, IEnumerable<string> candidates)
+    /// <summary>"Did you mean 'mnist'?" after a space; nothing where none of the names is near enough to be a slip of the fingers.</summary>
+    public static string Sentence(string word, IEnumerable<string> names) => Closest(word, names) is { } closest ? $" Did you mean '{closest}'?" : "";
+
+    private static string? Closest(string word, IEnumerable<string> candidates)
     {
         var nearest = candidates
             .Select(candidate => (Name: candidate, Distance: EditDistance(word.ToLowerInvariant(), candidate.ToLowerInvariant())))

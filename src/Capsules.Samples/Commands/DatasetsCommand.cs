@@ -75,7 +75,7 @@ internal static class DatasetsCommand
         Session.Open("cpu", threads: 0);
         using var dataset = await TrainingRun.OpenAsync(console, name, data, options, cancellation);
         console.Say(
-            $"{dataset.Name} ({dataset.Source}): images of {dataset.Train.Shape}, {dataset.Classes} classes: " +
+            $"{dataset.Name} ({dataset.Source}): images of {dataset.Shape}, {dataset.Classes} classes: " +
             $"{string.Join(", ", dataset.ClassNames)}");
         foreach (var (title, split) in ((string, ImageSplit)[])[("to train on", dataset.Train), ("to test on", dataset.Test)])
         {

@@ -51,7 +51,7 @@ internal static class ImportCommand
         var (mapping, preset) = Layouts[layout];
         var checkpoint = new Checkpoint(
             new TrainingOptions { Dataset = Mnist.Name, Preset = preset },
-            new DatasetFacts(Mnist.Name, new ImageShape(1, 28, 28), [.. Enumerable.Range(0, 10).Select(digit => $"{digit}")], Fingerprint: ""),
+            new DatasetFacts(Mnist.Name, new ImageShape(1, 28, 28), DigitClasses.Names, Fingerprint: ""),
             new TrainingState());
         using var scope = NewDisposeScope();
         using var network = checkpoint.MakeNetwork();

@@ -70,10 +70,8 @@ internal sealed class Inspection(
         var label = className is null ? 0 : dataset.ClassNames.ToList().IndexOf(className);
         if (label < 0)
         {
-            var closest = Suggestion.Closest(className!, dataset.ClassNames);
             throw new UserException(
-                $"{dataset.Name} has no class '{className}'.{(closest is null ? "" : $" Did you mean '{closest}'?")} " +
-                $"Known: {string.Join(", ", dataset.ClassNames)}.");
+                $"{dataset.Name} has no class '{className}'.{Suggestion.Sentence(className!, dataset.ClassNames)} Known: {string.Join(", ", dataset.ClassNames)}.");
         }
 
         var ofClass = dataset.Test.Labels.data<long>().Select((value, i) => (value, i: (long)i))

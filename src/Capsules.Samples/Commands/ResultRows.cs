@@ -51,6 +51,5 @@ internal static class ResultRows
     /// <exception cref="UserException">There is none.</exception>
     public static ResultRow Get(string name) => All.FirstOrDefault(row => row.Name == name)
         ?? throw new UserException(
-            $"There is no row '{name}'.{(Suggestion.Closest(name, All.Select(row => row.Name)) is { } closest ? $" Did you mean '{closest}'?" : "")} " +
-            "reproduce without a row lists them.");
+            $"There is no row '{name}'.{Suggestion.Sentence(name, All.Select(row => row.Name))} reproduce without a row lists them.");
 }

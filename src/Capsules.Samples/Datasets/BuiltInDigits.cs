@@ -47,12 +47,7 @@ internal static class BuiltInDigits
     {
         Span<byte> order = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
         var random = new DeterministicRandom((ulong)seed, 2 * part + 1, (ulong)(image / 10));
-        for (var i = 9; i > 0; i--)
-        {
-            var j = random.NextInt32(i + 1);
-            (order[i], order[j]) = (order[j], order[i]);
-        }
-
+        random.Shuffle(order);
         return order[image % 10];
     }
 }

@@ -34,9 +34,9 @@ internal sealed record CroppedSplit(Tensor Images, Tensor Labels, int Size, bool
             throw new UserException($"--crop is for stored images, and those of {whole.Name} are made when asked for. Leave it out.");
         }
 
-        if (size > Math.Min(whole.Height, whole.Width))
+        if (size > Math.Min(whole.Shape.Height, whole.Shape.Width))
         {
-            throw new UserException($"--crop {size} is more than the {whole.Height} x {whole.Width} pixels of the images. Give a smaller one.");
+            throw new UserException($"--crop {size} is more than the {whole.Shape.Height} x {whole.Shape.Width} pixels of the images. Give a smaller one.");
         }
 
         // Not the original any more: figures on windows do not compare with those on whole images.

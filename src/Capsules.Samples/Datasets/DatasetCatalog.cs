@@ -27,18 +27,8 @@ internal sealed class DatasetCatalog(
 
     /// <summary>Finds a dataset by its name; "auto" stands for MNIST.</summary>
     /// <exception cref="UserException">There is none of that name.</exception>
-    public static DatasetKind Get(string name)
-    {
-        if (All.FirstOrDefault(kind => kind.Name == (name == Auto ? Mnist.Name : name)) is { } kind)
-        {
-            return kind;
-        }
-
-        var suggestion = Suggestion.Closest(name, Names.Keys);
-        throw new UserException(
-            $"There is no dataset '{name}'. {(suggestion is null ? "" : $"Did you mean '{suggestion}'? ")}" +
-            $"Known: {string.Join(", ", Names.Keys)}.");
-    }
+    public static DatasetKind Get(string name) => All.FirstOrDefault(kind => kind.Name == (name == Auto ? Mnist.Name : name))
+        ?? throw new UserException($"There is no dataset '{name}'.{Suggestion.Sentence(name, Names.Keys)} Known: {string.Join(", ", Names.Keys)}.");
 
     /// <summary>Opens a dataset from this machine's folders, or from the network.</summary>
     /// <param name="name">One of <see cref="Names"/>.</param>

@@ -31,6 +31,16 @@ internal struct DeterministicRandom
     /// <summary>An integer in [0, bound).</summary>
     public int NextInt32(int bound) => (int)Math.BigMul(NextUInt64(), (ulong)bound, out _);
 
+    /// <summary>Puts values into a random order: Fisher, Yates.</summary>
+    public void Shuffle<T>(Span<T> values)
+    {
+        for (var i = values.Length - 1; i > 0; i--)
+        {
+            var j = NextInt32(i + 1);
+            (values[i], values[j]) = (values[j], values[i]);
+        }
+    }
+
     /// <summary>A bell-shaped number of mean 0 and variance 1 that never leaves [-3.5, 3.5]: four uniform ones, summed.</summary>
     public double NextBell() => (NextDouble() + NextDouble() + NextDouble() + NextDouble() - 2) * 1.7320508075688772;
 

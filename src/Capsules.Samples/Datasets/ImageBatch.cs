@@ -10,8 +10,6 @@ internal readonly record struct ImageBatch(Tensor Images, Tensor Labels, Tensor?
 {
     public void Deconstruct(out Tensor images, out Tensor labels) => (images, labels) = (Images, Labels);
 
-    public static implicit operator ImageBatch((Tensor Images, Tensor Labels) pair) => new(pair.Images, pair.Labels);
-
     /// <summary>The same of each tensor.</summary>
     public ImageBatch Select(Func<Tensor, Tensor> what) => new(what(Images), what(Labels), Parts is null ? null : what(Parts));
 }

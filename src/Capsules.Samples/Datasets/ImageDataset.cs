@@ -22,7 +22,6 @@ internal sealed class ImageDataset : IDisposable
         ClassNames = classNames;
         Train = train;
         Test = test;
-        (Channels, Height, Width) = (train.Shape.Channels, train.Shape.Height, train.Shape.Width);
     }
 
     public string Name { get; }
@@ -35,11 +34,8 @@ internal sealed class ImageDataset : IDisposable
 
     public ImageSplit Test { get; }
 
-    public long Channels { get; }
-
-    public long Height { get; }
-
-    public long Width { get; }
+    /// <summary>The size of an image.</summary>
+    public ImageShape Shape => Train.Shape;
 
     public int Classes => ClassNames.Count;
 

@@ -38,16 +38,16 @@ internal sealed class PictureInput(ImageShape shape, bool isOnDark, ImageShape? 
 
         var ground = BorderMedian(picture);
         var isInverted = invert ?? (isOnDark && ground > 0.5f);
-        var values = fit ? Fitted(picture, name, ground, isInverted) : Scaled(picture, name, isInverted);
+        var values = fit ? Fitted(picture, name, ground, isInverted) : Scaled(picture, name, ground, isInverted);
         var (height, width) = window is { } cut ? (cut.Height, cut.Width) : (shape.Height, shape.Width);
         return (tensor(values, [1, shape.Channels, shape.Height, shape.Width])
             .narrow(2, (shape.Height - height) / 2, height).narrow(3, (shape.Width - width) / 2, width), isInverted);
     }
 
-    private float[] Scaled(SKBitmap picture, string name, bool isInverted)
+    private float[] Scaled(SKBitmap picture, string name, float ground, bool isInverted)
     {
         var (width, height) = ((int)shape.Width, (int)shape.Height);
-        using var padded = isOnDark ? Padded(picture, name) : null;
+        using var padded = isOnDark ? Padded(picture, name, ground) : null;
         using var scaled = PictureFile.Resized(padded ?? picture, width, height)!;
         var values = new float[shape.Channels * height * width];
         for (var pixel = 0; pixel < height * width; pixel++)
@@ -64,7 +64,7 @@ internal sealed class PictureInput(ImageShape shape, bool isOnDark, ImageShape? 
     }
 
     // To the proportions of the shape, with the ground's colour at the sides.
-    private SKBitmap Padded(SKBitmap picture, string name)
+    private SKBitmap Padded(SKBitmap picture, string name, float ground)
     {
         var width = (int)Math.Max(picture.Width, Math.Round(picture.Height * (double)shape.Width / shape.Height));
         var height = (int)Math.Max(picture.Height, Math.Round(picture.Width * (double)shape.Height / shape.Width));
@@ -76,8 +76,8 @@ internal sealed class PictureInput(ImageShape shape, bool isOnDark, ImageShape? 
 
         var padded = new SKBitmap(new SKImageInfo(width, height, SKColorType.Rgba8888, SKAlphaType.Opaque));
         using var canvas = new SKCanvas(padded);
-        var ground = (byte)MathF.Round(255 * BorderMedian(picture));
-        canvas.Clear(new SKColor(ground, ground, ground));
+        var grey = (byte)MathF.Round(255 * ground);
+        canvas.Clear(new SKColor(grey, grey, grey));
         canvas.DrawBitmap(picture, (width - picture.Width) / 2, (height - picture.Height) / 2);
         return padded;
     }

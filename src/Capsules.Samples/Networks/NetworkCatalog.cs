@@ -106,7 +106,7 @@ internal static class NetworkCatalog
     /// <summary>Finds a network by its name.</summary>
     /// <exception cref="UserException">There is none of that name.</exception>
     public static NetworkKind Get(string name) => All.FirstOrDefault(kind => kind.Name == name) ?? throw new UserException(
-        $"There is no model '{name}'.{(Suggestion.Closest(name, Names) is { } closest ? $" Did you mean '{closest}'?" : "")} Known: {string.Join(", ", Names)}.");
+        $"There is no model '{name}'.{Suggestion.Sentence(name, Names)} Known: {string.Join(", ", Names)}.");
 
     // Dynamic routing alone knows what no iteration means.
     private static int AtLeastOne(TrainingOptions options, string model) => options.RoutingIterations >= 1

@@ -18,7 +18,7 @@ internal static class DatasetSheet
     public static IReadOnlyList<long[]> Write(string path, ImageDataset dataset)
     {
         using var scope = NewDisposeScope();
-        var zoom = Math.Max(1, 96 / (int)Math.Max(dataset.Height, dataset.Width));
+        var zoom = Math.Max(1, 96 / (int)Math.Max(dataset.Shape.Height, dataset.Shape.Width));
         var (rows, labels) = (new List<Cell[]>(), new List<long[]>());
         foreach (var split in (ImageSplit[])[dataset.Train, dataset.Test])
         {

@@ -81,12 +81,7 @@ internal static class Batches
     private static long[] Shuffled(long count, DeterministicRandom random)
     {
         var indices = InOrder(count);
-        for (var i = indices.Length - 1; i > 0; i--)
-        {
-            var j = random.NextInt32(i + 1);
-            (indices[i], indices[j]) = (indices[j], indices[i]);
-        }
-
+        random.Shuffle<long>(indices);
         return indices;
     }
 }

@@ -12,7 +12,7 @@ internal sealed record DatasetFacts(string Name, ImageShape Image, IReadOnlyList
     /// <summary>The size of the images of which windows were taken; null for whole images.</summary>
     public ImageShape? CroppedFrom { get; init; }
 
-    public static DatasetFacts Of(ImageDataset dataset) => new(dataset.Name, dataset.Train.Shape, dataset.ClassNames, dataset.Fingerprint)
+    public static DatasetFacts Of(ImageDataset dataset) => new(dataset.Name, dataset.Shape, dataset.ClassNames, dataset.Fingerprint)
     {
         CroppedFrom = dataset.Train is CroppedSplit cropped ? cropped.Whole : null,
     };
@@ -53,11 +53,10 @@ internal sealed record DatasetFacts(string Name, ImageShape Image, IReadOnlyList
     /// <summary>Throws unless a dataset's images and classes are of this kind, so that the network can read them.</summary>
     public void RequireKind(ImageDataset dataset)
     {
-        var image = new ImageShape(dataset.Channels, dataset.Height, dataset.Width);
-        if (image != Image || dataset.Classes != ClassNames.Count)
+        if (dataset.Shape != Image || dataset.Classes != ClassNames.Count)
         {
             throw new UserException(
-                $"The checkpoint was trained on {Name} ({Image}, {ClassNames.Count} classes), but {dataset.Name} has {image} and " +
+                $"The checkpoint was trained on {Name} ({Image}, {ClassNames.Count} classes), but {dataset.Name} has {dataset.Shape} and " +
                 $"{dataset.Classes} classes. Give the dataset that fits with --dataset.");
         }
     }

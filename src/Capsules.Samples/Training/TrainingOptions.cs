@@ -145,16 +145,17 @@ internal sealed record TrainingOptions
             throw new UserException($"{dataset.Name} shifts its objects itself, and its images are not augmented. Give --augmentation none, or leave it out.");
         }
 
-        if (Augmentation == Augmentation.Efficient && Math.Min(dataset.Height, dataset.Width) < EfficientAugmentation.LeastSize)
+        var (_, height, width) = dataset.Shape;
+        if (Augmentation == Augmentation.Efficient && Math.Min(height, width) < EfficientAugmentation.LeastSize)
         {
             throw new UserException(
                 $"--augmentation efficient is for images of at least {EfficientAugmentation.LeastSize} x {EfficientAugmentation.LeastSize} pixels, " +
-                $"but these are {dataset.Height} x {dataset.Width}. Give another one.");
+                $"but these are {height} x {width}. Give another one.");
         }
 
-        if (Augmentation == Augmentation.Shift && MaxShift >= Math.Min(dataset.Height, dataset.Width))
+        if (Augmentation == Augmentation.Shift && MaxShift >= Math.Min(height, width))
         {
-            throw new UserException($"--shift {MaxShift} would move images of {dataset.Height} x {dataset.Width} pixels out of sight. Give a smaller one.");
+            throw new UserException($"--shift {MaxShift} would move images of {height} x {width} pixels out of sight. Give a smaller one.");
         }
     }
 }

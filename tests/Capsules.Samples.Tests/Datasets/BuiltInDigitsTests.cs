@@ -14,7 +14,7 @@ public class BuiltInDigitsTests
         digits.Name.Should().Be("builtin");
         digits.Source.Should().Be("generated, seed 2017");
         digits.ClassNames.Should().Equal("0", "1", "2", "3", "4", "5", "6", "7", "8", "9");
-        (digits.Channels, digits.Height, digits.Width, digits.Classes).Should().Be((1, 28, 28, 10));
+        (digits.Shape, digits.Classes).Should().Be((new ImageShape(1, 28, 28), 10));
         digits.Train.Images.shape.Should().Equal(30, 1, 28, 28);
         digits.Train.Images.dtype.Should().Be(ScalarType.Byte);
         digits.Train.Labels.shape.Should().Equal(30);

@@ -65,7 +65,7 @@ public sealed class CroppedSplitTests : IDisposable
         using var whole = await Open("cifar10", new DatasetOptions());
         using var cropped = await Open("cifar10", new DatasetOptions(Crop: 24));
 
-        (cropped.Channels, cropped.Height, cropped.Width).Should().Be((3, 24, 24));
+        cropped.Shape.Should().Be(new ImageShape(3, 24, 24));
         cropped.Train.Variations.Should().Be(81);
         cropped.Test.Variations.Should().Be(1);
         cropped.IsOriginal.Should().BeFalse();

@@ -76,7 +76,7 @@ public sealed class ImageFolderTests : IDisposable
 
         using var dataset = Load(new DatasetOptions());
 
-        dataset.Channels.Should().Be(1);
+        dataset.Shape.Channels.Should().Be(1);
         dataset.Train.Images[0, 0, 0, 0].item<byte>().Should().Be(100);
     }
 

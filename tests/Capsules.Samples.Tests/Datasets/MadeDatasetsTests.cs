@@ -130,7 +130,7 @@ public sealed class MadeDatasetsTests : IDisposable
 
         using var dataset = await Open("multimnist", notices);
 
-        (dataset.Channels, dataset.Height, dataset.Width, dataset.Classes).Should().Be((1, 36, 36, 10));
+        (dataset.Shape, dataset.Classes).Should().Be((new ImageShape(1, 36, 36), 10));
         (dataset.Train.Count, dataset.Test.Count, dataset.Train.Objects).Should().Be((3, 2, 2));
         notices[^1].Should().MatchRegex(@"^multimnist: the digits' boxes of 20 x 20 pixels overlap by [78]\d\.\d % of a side and [67]\d\.\d % of their area");
         using var code = await Open("multimnist-code", notices);

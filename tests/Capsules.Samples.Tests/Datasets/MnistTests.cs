@@ -19,7 +19,7 @@ public sealed class MnistTests : IDisposable
 
         mnist.Name.Should().Be("mnist");
         mnist.Source.Should().Be(_folder.Path);
-        (mnist.Channels, mnist.Height, mnist.Width, mnist.Classes).Should().Be((1, 28, 28, 10));
+        (mnist.Shape, mnist.Classes).Should().Be((new ImageShape(1, 28, 28), 10));
         mnist.Train.Images.shape.Should().Equal(3, 1, 28, 28);
         mnist.Train.Images.dtype.Should().Be(ScalarType.Byte);
         mnist.Train.Images.bytes.ToArray().Should().Equal(IdxBytes.TinyMnist["train-images-idx3-ubyte"][16..]);

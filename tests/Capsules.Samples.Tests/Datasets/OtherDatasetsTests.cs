@@ -24,7 +24,7 @@ public sealed class OtherDatasetsTests : IDisposable
         using var dataset = Open(name);
 
         dataset.Name.Should().Be(name);
-        (dataset.Channels, dataset.Height, dataset.Width).Should().Be((channels, size, size));
+        dataset.Shape.Should().Be(new ImageShape(channels, size, size));
         dataset.ClassNames.Should().Contain(classes);
         dataset.IsOriginal.Should().BeFalse();
         dataset.Test.Images.shape.Should().Equal(2, channels, size, size);

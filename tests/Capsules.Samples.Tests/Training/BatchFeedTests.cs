@@ -12,7 +12,7 @@ public sealed class BatchFeedTests : IDisposable
 
     public void Dispose() => set_num_threads(_threads);
 
-    private static ImageBatch Numbered(int step) => (full([2, 1, 3, 3], step, ScalarType.Float32), tensor([(long)step, step]));
+    private static ImageBatch Numbered(int step) => new(full([2, 1, 3, 3], step, ScalarType.Float32), tensor([(long)step, step]));
 
     [Fact]
     public void Next_EveryStep_GivesItsBatchInOrderThenSaysThatNoneIsLeft()
