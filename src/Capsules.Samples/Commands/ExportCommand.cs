@@ -21,33 +21,25 @@ internal static class ExportCommand
             DefaultValueFactory = _ => Onnx,
         }, Onnx, SafetensorsFormat);
         var output = new Option<string?>("--output") { Description = "The file. [default: network.onnx or network.safetensors in the run folder; of pretrained in the working folder]" };
-        var withoutDecoder = new Option<bool>("--without-decoder")
-        {
-            Description = $"Leave the decoder out, which of a small network is the larger part ({SafetensorsFormat}).",
-        };
+        var withoutDecoder = new Option<bool>("--without-decoder") { Description = "Leave the decoder out, which of a small network is the larger part." };
         var command = new Command("export", "Write a trained network to a file that other programs read.") { run, format, output, withoutDecoder };
         command.SetBackgroundAction((result, _) =>
         {
             Session.Open("cpu", threads: 0);
-            var (console, kind, bare) = (AnsiConsole.Console, result.GetValue(format)!, result.GetValue(withoutDecoder));
+            var (console, kind, withDecoder) = (AnsiConsole.Console, result.GetValue(format)!, !result.GetValue(withoutDecoder));
             var path = RunFolder.BestIn(result.GetValue(run)!);
             var file = Path.GetFullPath(result.GetValue(output) ?? Path.Combine(RunFolder.PlaceBeside(path), $"network.{kind}"));
             if (kind == SafetensorsFormat)
             {
-                NetworkFile.Save(result.GetValue(run)!, file, withDecoder: !bare);
+                NetworkFile.Save(result.GetValue(run)!, file, withDecoder);
                 console.Say($"{file}: {Size(new FileInfo(file).Length)}, safetensors. Other commands take it in place of a run.");
                 return Task.FromResult(0);
-            }
-
-            if (bare)
-            {
-                throw new UserException($"--without-decoder goes with --format {SafetensorsFormat}; of an ONNX file the reconstruction need not be asked for. Leave it out.");
             }
 
             var (checkpoint, network) = Checkpoint.Load(path, CPU);
             using (network)
             {
-                WriteOnnx(console, checkpoint, network, file);
+                WriteOnnx(console, checkpoint, network, withDecoder, file);
             }
 
             return Task.FromResult(0);
@@ -55,7 +47,7 @@ internal static class ExportCommand
         return command;
     }
 
-    private static void WriteOnnx(IAnsiConsole console, Checkpoint checkpoint, ImageNetwork network, string file)
+    private static void WriteOnnx(IAnsiConsole console, Checkpoint checkpoint, ImageNetwork network, bool withDecoder, string file)
     {
         network.eval();
         try
@@ -63,7 +55,7 @@ internal static class ExportCommand
             var graph = new OnnxGraph();
             var image = checkpoint.Dataset.Image;
             var images = graph.Input("images", image.Channels, image.Height, image.Width);
-            network.Export(graph, images);
+            network.Export(graph, images, withDecoder);
             graph.Save(file, Metadata(checkpoint));
             console.Say(
                 $"{file}: {Size(new FileInfo(file).Length)}, ONNX opset {OnnxGraph.Opset}, float32: {images} in [0, 1] -> " +

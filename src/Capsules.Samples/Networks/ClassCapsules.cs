@@ -26,7 +26,8 @@ internal abstract class ClassCapsules(string name, Preset preset = Preset.Paper)
 
     /// <inheritdoc/>
     /// <remarks>Outputs: capsules (B, J, E), lengths (B, J) and, with a decoder, reconstruction (B, C, H, W).</remarks>
-    public sealed override void Export(OnnxGraph graph, OnnxValue images) => graph.CapsuleOutputs(ExportCapsules(graph, images), decoder);
+    public sealed override void Export(OnnxGraph graph, OnnxValue images, bool withDecoder = true) =>
+        graph.CapsuleOutputs(ExportCapsules(graph, images), withDecoder ? decoder : null);
 
     /// <summary>What <see cref="ImageNetwork.forward"/> computes, for ONNX: the class capsules (B, J, E).</summary>
     protected abstract OnnxValue ExportCapsules(OnnxGraph graph, OnnxValue images);

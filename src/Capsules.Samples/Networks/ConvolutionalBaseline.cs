@@ -74,7 +74,7 @@ internal sealed class ConvolutionalBaseline : ImageNetwork
 
     /// <inheritdoc/>
     /// <remarks>Outputs: logits (B, J) and probabilities (B, J).</remarks>
-    public override void Export(OnnxGraph graph, OnnxValue images)
+    public override void Export(OnnxGraph graph, OnnxValue images, bool withDecoder = true)
     {
         var logits = graph.Apply(classifier, graph.Flatten(graph.Apply(convolutions, images)));
         graph.Output("logits", logits);

@@ -47,8 +47,9 @@ internal abstract class ImageNetwork(string name) : nn.Module<Tensor, Tensor>(na
     /// <summary>Writes what it computes in inference down for ONNX, outputs included.</summary>
     /// <param name="graph">The graph.</param>
     /// <param name="images">Images (B, C, H, W) in [0, 1].</param>
+    /// <param name="withDecoder">Whether its decoder, where it has one, goes with it. Default: true.</param>
     /// <exception cref="NotSupportedException">It cannot be exported.</exception>
-    public virtual void Export(OnnxGraph graph, OnnxValue images) => throw new NotSupportedException(
+    public virtual void Export(OnnxGraph graph, OnnxValue images, bool withDecoder = true) => throw new NotSupportedException(
         $"{GetName()} cannot be exported to ONNX: exported are networks of vector capsules with dynamic or self-attention routing, and the convolutional baseline.");
 
     /// <summary>Puts the network into evaluation mode until what is returned is disposed, and then into the mode that it was in.</summary>
