@@ -38,9 +38,9 @@ public sealed class ClassCapsuleLayer : nn.Module<Tensor, Tensor>
     /// </param>
     /// <param name="coordinateAddition">Whether positions are added to votes; for matrices of 2 x 2 or more. Default: false.</param>
     /// <param name="positions">
-    /// About how many positions the grids have, at least 1, for the initial weights of routings that sum votes: standard deviation
-    /// 1 / (c sqrt(positions * T * E)), c being their initial coupling, mostly 1 / J. Those that use activations take means, and draw
-    /// with 1 / sqrt(E). E is P for matrices. Default: 1.
+    /// About how many positions the grids have, height * width, at least 1. Routings that sum votes need it for their initial weights:
+    /// standard deviation 1 / (c sqrt(positions * T * E)), c being their initial coupling, mostly 1 / J. Those that use activations take
+    /// means, draw with 1 / sqrt(E) and need none. E is P for matrices. Default: none.
     /// </param>
     /// <param name="kind">Vectors (default) or matrices.</param>
     /// <param name="bias">Whether there is a bias (J, E), zero at first. Default: false.</param>
@@ -48,7 +48,8 @@ public sealed class ClassCapsuleLayer : nn.Module<Tensor, Tensor>
     /// <param name="dtype">The dtype. Default: float32.</param>
     /// <exception cref="ArgumentOutOfRangeException">A size is out of its range.</exception>
     /// <exception cref="ArgumentException">
-    /// Dimensions do not fit the kind or coordinate addition, the routing uses no bias, or the dtype is not floating-point.
+    /// Dimensions do not fit the kind or coordinate addition, the routing uses no bias or needs <paramref name="positions"/>, or the dtype
+    /// is not floating-point.
     /// </exception>
     public ClassCapsuleLayer(
         long inTypes,
@@ -57,7 +58,7 @@ public sealed class ClassCapsuleLayer : nn.Module<Tensor, Tensor>
         long outDim,
         Routing routing,
         bool coordinateAddition = false,
-        long positions = 1,
+        long? positions = null,
         CapsuleKind kind = CapsuleKind.Vector,
         bool bias = false,
         Device? device = null,
@@ -66,7 +67,7 @@ public sealed class ClassCapsuleLayer : nn.Module<Tensor, Tensor>
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(inTypes, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(outCapsules, 1);
-        ArgumentOutOfRangeException.ThrowIfLessThan(positions, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(positions ?? 1, 1, nameof(positions));
         ArgumentNullException.ThrowIfNull(routing);
         ShapeGuard.ParameterDtype(nameof(ClassCapsuleLayer), dtype);
         _transform = new CapsuleTransform(nameof(ClassCapsuleLayer), kind, inDim, outDim);
@@ -79,9 +80,16 @@ public sealed class ClassCapsuleLayer : nn.Module<Tensor, Tensor>
                 nameof(coordinateAddition));
         }
 
+        if (positions is null && !routing.Uses.HasFlag(RoutingInputs.Activations))
+        {
+            throw new ArgumentException(
+                $"ClassCapsuleLayer draws its weights by how many votes {routing.GetName()} sums. Give positions: the height times the width of the grid.",
+                nameof(positions));
+        }
+
         (InTypes, InDim, OutCapsules, OutDim, CoordinateAddition) = (inTypes, inDim, outCapsules, outDim, coordinateAddition);
         weight = Initialize.Parameter([inTypes, outCapsules, .. _transform.MatrixShape], device, dtype,
-            w => _transform.Draw(w, routing, positions * inTypes, outCapsules));
+            w => _transform.Draw(w, routing, (double)(positions ?? 1) * inTypes, outCapsules));
         this.bias = bias ? Initialize.Parameter([outCapsules, outDim], device, dtype, b => nn.init.zeros_(b)) : null;
         this.routing = routing;
         RegisterComponents();

@@ -7,7 +7,7 @@ public class RouteConcurrentlyTests
     private static (ConvCapsuleLayer First, ConvCapsuleLayer Second, ClassCapsuleLayer Classes) Network() => (
         new ConvCapsuleLayer(2, 4, 3, 4, new InvertedDotProductRouting(4, dtype: float64), 3, 1, kind: CapsuleKind.Matrix, dtype: float64),
         new ConvCapsuleLayer(3, 4, 2, 4, new InvertedDotProductRouting(4, dtype: float64), 2, 1, kind: CapsuleKind.Matrix, dtype: float64),
-        new ClassCapsuleLayer(2, 4, 5, 4, new InvertedDotProductRouting(4, dtype: float64), kind: CapsuleKind.Matrix, dtype: float64));
+        new ClassCapsuleLayer(2, 4, 5, 4, new InvertedDotProductRouting(4, dtype: float64), positions: 4, kind: CapsuleKind.Matrix, dtype: float64));
 
     // Every state of every pass, from all states of the pass before: the algorithm as it is written.
     [Theory]

@@ -9,7 +9,7 @@ public class ClassCapsuleLayerTests
     public void ClassCapsuleLayer_CoordinateAddition_AddsRowAndColumnToTheLastColumnOfVotes()
     {
         using var scope = NewDisposeScope();
-        using var layer = new ClassCapsuleLayer(2, 9, 3, 9, new InvertedDotProductRouting(9, dtype: float64), coordinateAddition: true, kind: CapsuleKind.Matrix, dtype: float64);
+        using var layer = new ClassCapsuleLayer(2, 9, 3, 9, new InvertedDotProductRouting(9, dtype: float64), coordinateAddition: true, positions: 8, kind: CapsuleKind.Matrix, dtype: float64);
         var (input, weight) = (randn([2, 2, 2, 4, 9], float64), layer.state_dict()["weight"]);
         var votes = new List<Tensor>();
         for (var type = 0; type < 2; type++)
@@ -47,7 +47,7 @@ public class ClassCapsuleLayerTests
     public void ClassCapsuleLayer_InputAndParameters_MatchFiniteDifferences(string name)
     {
         using var scope = NewDisposeScope();
-        using var layer = new ClassCapsuleLayer(2, 4, 2, 4, Make(name), coordinateAddition: true, kind: CapsuleKind.Matrix, dtype: float64);
+        using var layer = new ClassCapsuleLayer(2, 4, 2, 4, Make(name), coordinateAddition: true, positions: 4, kind: CapsuleKind.Matrix, dtype: float64);
         var input = randn([2, 2, 1, 2, 4], float64).requires_grad_();
         var activations = name == "em" ? rand([2, 2, 1, 2], float64).requires_grad_() : null;
         GradientCheck.Verify(
@@ -60,7 +60,7 @@ public class ClassCapsuleLayerTests
     public void ClassCapsuleLayer_MaskedPositions_AreAsIfNobodyWereThere(string name)
     {
         using var scope = NewDisposeScope();
-        using var layer = new ClassCapsuleLayer(2, 4, 2, 4, Make(name), coordinateAddition: true, kind: CapsuleKind.Matrix, dtype: float64);
+        using var layer = new ClassCapsuleLayer(2, 4, 2, 4, Make(name), coordinateAddition: true, positions: 4, kind: CapsuleKind.Matrix, dtype: float64);
         var (input, mask) = (randn([2, 2, 2, 3, 4], float64), rand([2, 2, 2, 3]).gt(0.4));
         var activations = name == "em" ? rand([2, 2, 2, 3], float64) : null;
         var expected = layer.Route(where(mask.unsqueeze(-1), input, randn([2, 2, 2, 3, 4], float64)), activations, mask);
@@ -74,11 +74,25 @@ public class ClassCapsuleLayerTests
     public void ClassCapsuleLayer_VectorsWithoutCoordinates_AreACapsuleLayerWithSharedPositions()
     {
         using var scope = NewDisposeScope();
-        using var classes = new ClassCapsuleLayer(3, 4, 2, 5, new DynamicRouting(), bias: true, dtype: float64);
+        using var classes = new ClassCapsuleLayer(3, 4, 2, 5, new DynamicRouting(), positions: 6, bias: true, dtype: float64);
         using var dense = new CapsuleLayer(3 * 6, 4, 2, 5, bias: true, sharedPositions: 6, dtype: float64);
         dense.load_state_dict(classes.state_dict());
         var input = randn([2, 3, 2, 3, 4], float64);
         classes.call(input).ShouldBeClose(dense.call(input.reshape(2, 18, 4)), 1e-12);
+    }
+
+    [Fact]
+    public void ClassCapsuleLayer_RoutingThatSums_DrawsForAllPositionsVotesAndAsksHowManyTheyAre()
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(2);
+        using var classes = new ClassCapsuleLayer(3, 4, 2, 5, new DynamicRouting(), positions: 36);
+        manual_seed(2);
+        using var dense = new CapsuleLayer(3 * 36, 4, 2, 5, sharedPositions: 36);
+        classes.state_dict()["weight"].Equals(dense.state_dict()["weight"]).Should().BeTrue();
+        ((Action)(() => new ClassCapsuleLayer(3, 4, 2, 5, new DynamicRouting()))).Should().Throw<ArgumentException>().WithMessage(
+            "ClassCapsuleLayer draws its weights by how many votes DynamicRouting sums. Give positions: the height times the width of the grid. (Parameter 'positions')");
+        ((Action)(() => new ClassCapsuleLayer(3, 4, 2, 5, new DynamicRouting(), positions: 0))).Should().Throw<ArgumentOutOfRangeException>().WithParameterName("positions");
     }
 
     [Fact]

@@ -99,7 +99,7 @@ public class EveryModuleTests
                 var larger = new ConvTransposeCapsuleLayer(2, 4, 3, 5, new KMeansRouting(), dtype: dtype);
                 return new(larger, b => randn([b, 2, 2, 3, 4], dtype), larger.call);
             case "ClassCapsuleLayer":
-                var classes = new ClassCapsuleLayer(3, 4, 2, 4, new MaxMinRouting(), coordinateAddition: true, kind: CapsuleKind.Matrix, dtype: dtype);
+                var classes = new ClassCapsuleLayer(3, 4, 2, 4, new MaxMinRouting(), coordinateAddition: true, positions: 4, kind: CapsuleKind.Matrix, dtype: dtype);
                 return new(classes, b => randn([b, 3, 2, 2, 4], dtype), classes.call);
             case "ClassCapsuleLayerBayes":
                 var bayes = new ClassCapsuleLayer(3, 4, 2, 4, new VariationalBayesRouting(2, batchNorm: false, dtype: dtype), dtype: dtype);
@@ -210,7 +210,7 @@ public class EveryModuleTests
         using var convolutional = new ConvolutionalDecoder(2, 2, [1, 4, 4], [2], device: META);
         using var matrices = new MatrixPrimaryCapsule(1, device: META);
         using var conv = new ConvCapsuleLayer(2, 4, 3, 4, new EMRouting(3, device: META), device: META);
-        using var classes = new ClassCapsuleLayer(2, 4, 3, 4, new InvertedDotProductRouting(4, device: META), device: META);
+        using var classes = new ClassCapsuleLayer(2, 4, 3, 4, new InvertedDotProductRouting(4, device: META), positions: 4, device: META);
         using var self = new ClassCapsuleLayer(2, 4, 3, 4, new SelfRouting(2, 4, 3, device: META), device: META);
         new nn.Module[] { primary, layer, decoder, matrices, conv, classes, self, depthwise, attention, convolutional }.SelectMany(m => m.parameters())
             .Should().HaveCount(2 + 3 + 6 + 2 + 3 + 3 + 3 + 2 + 1 + 6).And.OnlyContain(p => p.device_type == DeviceType.META);

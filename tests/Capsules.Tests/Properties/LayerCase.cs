@@ -52,7 +52,7 @@ internal sealed record LayerCase(
         nn.Module module = Layer switch
         {
             "CapsuleLayer" => new CapsuleLayer(Size * Height, Dim, OutSize, OutDim, MakeRouting(Dim, dtype), sharedPositions: Flag ? Height : 1, dtype: dtype),
-            "ClassCapsuleLayer" => new ClassCapsuleLayer(Size, InEntries, OutSize, OutEntries, MakeRouting(InEntries, dtype), IsMatrix, kind: IsMatrix ? CapsuleKind.Matrix : CapsuleKind.Vector, dtype: dtype),
+            "ClassCapsuleLayer" => new ClassCapsuleLayer(Size, InEntries, OutSize, OutEntries, MakeRouting(InEntries, dtype), IsMatrix, Height * Width, kind: IsMatrix ? CapsuleKind.Matrix : CapsuleKind.Vector, dtype: dtype),
             "ConvCapsuleLayer" => new ConvCapsuleLayer(Size, InEntries, OutSize, OutEntries, MakeRouting(InEntries, dtype), Kernel, Stride, Padding, kind: IsMatrix ? CapsuleKind.Matrix : CapsuleKind.Vector, dtype: dtype),
             "ConvCapsuleLayer1d" => new ConvCapsuleLayer1d(Size, Dim, OutSize, OutDim, MakeRouting(Dim, dtype), Kernel, Stride, Padding, dtype: dtype),
             "ConvTransposeCapsuleLayer" => new ConvTransposeCapsuleLayer(Size, Dim, OutSize, OutDim, MakeRouting(Dim, dtype), Kernel + 1, Stride, Padding, dtype: dtype),

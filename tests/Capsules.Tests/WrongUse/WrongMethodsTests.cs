@@ -47,7 +47,7 @@ public class WrongMethodsTests
         ["CapsuleLayer, EM"] = new(() => new CapsuleLayer(N, D, J, E, new EMRouting(J)), new(WithoutLogits) { ["activations"] = () => rand(B, N) }, "Update"),
         ["CapsuleLayer, inverted"] = new(() => new CapsuleLayer(N, D, J, E, new InvertedDotProductRouting(E)), WithoutLogits),
         ["ClassCapsuleLayer"] = new(() => new ClassCapsuleLayer(2, D, J, E, new EMRouting(J)), OfMatrixGrid, "Update"),
-        ["ClassCapsuleLayer, inverted"] = new(() => new ClassCapsuleLayer(2, D, J, E, new InvertedDotProductRouting(E)), new(OfGrid) { ["outputs"] = () => randn(B, J, E) }),
+        ["ClassCapsuleLayer, inverted"] = new(() => new ClassCapsuleLayer(2, D, J, E, new InvertedDotProductRouting(E), positions: 25), new(OfGrid) { ["outputs"] = () => randn(B, J, E) }),
         ["ConvCapsuleLayer"] = new(() => new ConvCapsuleLayer(2, D, J, E, new EMRouting(J)), Join(OfMatrixGrid, OfSize), "Update"),
         ["ConvCapsuleLayer, inverted"] = new(() => new ConvCapsuleLayer(2, D, J, E, new InvertedDotProductRouting(E)), new(OfGrid) { ["outputs"] = () => randn([B, J, 3, 3, E]), ["height"] = () => 9L, ["width"] = () => 9L }),
         ["ConvCapsuleLayer1d"] = new(() => new ConvCapsuleLayer1d(2, D, J, E, new DynamicRouting(), bias: true), Join(OfLine, OfSize), "Update"),

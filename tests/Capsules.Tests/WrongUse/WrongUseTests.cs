@@ -9,13 +9,13 @@ namespace Capsules.Tests.WrongUse;
 /// </summary>
 public class WrongUseTests
 {
-    // What a parameter is given where it has no default value, by its name; and by "type.name" where that differs.
+    // What a parameter is given where it has no default value, by its name; and by "type.name" where that differs or no default value will do.
     private static readonly Dictionary<string, Func<object>> Right = new()
     {
         ["inCapsules"] = () => 6L, ["inDim"] = () => 4L, ["outCapsules"] = () => 3L, ["outDim"] = () => 4L, ["inTypes"] = () => 2L, ["outTypes"] = () => 3L,
         ["inChannels"] = () => 2L, ["capsuleTypes"] = () => 3L, ["capsuleDim"] = () => 4L, ["channels"] = () => 8L, ["capsules"] = () => 3L,
         ["kernelSize"] = () => (1L, 1L), ["stride"] = () => (1L, 1L), ["padding"] = () => (0L, 0L), ["dilation"] = () => (1L, 1L),
-        ["routing"] = () => new UniformRouting(), ["outputShape"] = () => new long[] { 1, 4, 4 }, ["parameters"] = () => new[] { new TorchSharp.Modules.Parameter(ones(2)) },
+        ["routing"] = () => new UniformRouting(), ["ClassCapsuleLayer.positions"] = () => 25L, ["outputShape"] = () => new long[] { 1, 4, 4 }, ["parameters"] = () => new[] { new TorchSharp.Modules.Parameter(ones(2)) },
         ["LinearVotes.input"] = () => randn(2, 6, 4), ["LinearVotes.weight"] = () => randn(6, 3, 4, 4), ["MatrixVotes.input"] = () => randn(2, 6, 4),
         ["MatrixVotes.weight"] = () => randn(6, 3, 2, 2), ["GivenVotes.votes"] = () => randn(2, 6, 3, 4),
         ["squash.s"] = () => randn(2, 3, 4), ["exponential_squash.s"] = () => randn(2, 3, 4), ["length.capsules"] = () => randn(2, 3, 4),
@@ -81,5 +81,6 @@ public class WrongUseTests
     }
 
     private static object?[] Arguments(MethodBase method) =>
-        [.. method.GetParameters().Select(parameter => parameter.HasDefaultValue ? WrongArgument.Default(parameter) : RightOf(method, parameter)!())];
+        [.. method.GetParameters().Select(parameter => Right.GetValueOrDefault($"{NameOf(method)}.{parameter.Name}")?.Invoke()
+            ?? (parameter.HasDefaultValue ? WrongArgument.Default(parameter) : RightOf(method, parameter)!()))];
 }
