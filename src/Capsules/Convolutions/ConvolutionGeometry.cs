@@ -24,7 +24,7 @@ internal sealed record ConvolutionGeometry((long H, long W) Stride, (long H, lon
     public (long H, long W) Span((long H, long W) kernel) => (Span(kernel.H, Dilation.H), Span(kernel.W, Dilation.W));
 
     /// <summary>torch's own convolution, in the dtype in which the input's is computed, which the output has.</summary>
-    public Tensor Reference(Tensor input, Tensor weight, Tensor? bias)
+    public Tensor Reference(Tensor input, Tensor weight, Tensor? bias, long groups = 1)
     {
         var dtype = MixedPrecision.Computed(input);
         var (x, padding) = (input.to_type(dtype), Padding);
@@ -35,7 +35,7 @@ internal sealed record ConvolutionGeometry((long H, long W) Stride, (long H, lon
         }
 
         var output = nn.functional.conv2d(
-            x, weight.to_type(dtype), bias?.to_type(dtype), [Stride.H, Stride.W], [padding.H, padding.W], [Dilation.H, Dilation.W]);
+            x, weight.to_type(dtype), bias?.to_type(dtype), [Stride.H, Stride.W], [padding.H, padding.W], [Dilation.H, Dilation.W], groups);
         return Relu ? output.relu_() : output;
     }
 

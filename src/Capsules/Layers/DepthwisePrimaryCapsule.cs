@@ -22,7 +22,8 @@ public sealed class DepthwisePrimaryCapsule : nn.Module<Tensor, Tensor>
 
     private Parameter? bias;
 
-    private readonly (long H, long W) _kernel, _stride;
+    private readonly (long H, long W) _kernel;
+    private readonly ConvolutionGeometry _geometry;
 
     /// <summary>Makes primary capsules with a square kernel.</summary>
     /// <param name="channels">C, the channels of the input, a multiple of <paramref name="capsuleDim"/>.</param>
@@ -83,7 +84,7 @@ public sealed class DepthwisePrimaryCapsule : nn.Module<Tensor, Tensor>
 
         ShapeGuard.ParameterDtype(nameof(DepthwisePrimaryCapsule), dtype);
         (Channels, CapsuleDim) = (channels, capsuleDim);
-        (_kernel, _stride) = (kernelSize, stride);
+        (_kernel, _geometry) = (kernelSize, new ConvolutionGeometry(stride, (0, 0), (1, 1)));
         var bound = Math.Sqrt(6.0 / (_kernel.H * _kernel.W * (1 + channels)));
         weight = Initialize.Parameter([channels, 1, _kernel.H, _kernel.W], device, dtype, w => nn.init.uniform_(w, -bound, bound));
         this.bias = bias ? Initialize.Parameter([channels], device, dtype, b => nn.init.zeros_(b)) : null;
@@ -101,7 +102,7 @@ public sealed class DepthwisePrimaryCapsule : nn.Module<Tensor, Tensor>
     public long CapsuleDim { get; }
 
     /// <summary>The stride.</summary>
-    public (long Height, long Width) Stride => _stride;
+    public (long Height, long Width) Stride => _geometry.Stride;
 
     /// <summary>The shape of the capsules that feature maps of a given size become, for the next layer's sizes.</summary>
     /// <param name="height">H, the input's height.</param>
@@ -132,7 +133,7 @@ public sealed class DepthwisePrimaryCapsule : nn.Module<Tensor, Tensor>
         var (h, w) = Grid(input.size(2), input.size(3), nameof(input));
 
         using var scope = NewDisposeScope();
-        var x = nn.functional.conv2d(input, weight, bias, [_stride.H, _stride.W], [0, 0], [1, 1], groups: Channels);
+        var x = _geometry.Reference(input, weight, bias, groups: Channels).to_type(input.dtype);
         var types = Channels / CapsuleDim;
         x = x.reshape(input.size(0), types, CapsuleDim, h * w).transpose(2, 3).reshape(input.size(0), types * h * w, CapsuleDim);
         return Functional.exponential_squash(x).MoveToOuterDisposeScope();
@@ -140,7 +141,7 @@ public sealed class DepthwisePrimaryCapsule : nn.Module<Tensor, Tensor>
 
     // The grid of positions: the convolution's output height and width.
     private (long H, long W) Grid(long height, long width, string argument) => height >= _kernel.H && width >= _kernel.W
-        ? ((height - _kernel.H) / _stride.H + 1, (width - _kernel.W) / _stride.W + 1)
+        ? _geometry.OutSize((height, width), _kernel)
         : throw new ArgumentException(
             $"DepthwisePrimaryCapsule's kernel is {_kernel.H} x {_kernel.W} pixels, but the input is {height} x {width}. " +
             "Use larger images or a smaller kernel.", argument);

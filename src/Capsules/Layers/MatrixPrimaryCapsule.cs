@@ -24,7 +24,7 @@ public sealed class MatrixPrimaryCapsule : nn.Module<Tensor, (Tensor Poses, Tens
     private readonly BatchNorm2d? activation_norm;
 
     private readonly KernelGrid _grid;
-    private readonly long _stride, _padding;
+    private readonly ConvolutionGeometry _geometry;
 
     /// <summary>Makes primary capsules. Weights and bias are as PyTorch's Conv2d draws them: uniform in +-1 / sqrt(C kh kw).</summary>
     /// <param name="inChannels">C, the channels of the input, at least 1.</param>
@@ -59,7 +59,8 @@ public sealed class MatrixPrimaryCapsule : nn.Module<Tensor, (Tensor Poses, Tens
         ArgumentOutOfRangeException.ThrowIfLessThan(poseSize, 1);
         ShapeGuard.ParameterDtype(nameof(MatrixPrimaryCapsule), dtype);
         _grid = new KernelGrid(nameof(MatrixPrimaryCapsule), [kernelSize, kernelSize], [stride, stride], [padding, padding], [1, 1]);
-        (InChannels, CapsuleTypes, PoseSize, _stride, _padding) = (inChannels, capsuleTypes, poseSize, stride, padding);
+        _geometry = new ConvolutionGeometry((stride, stride), (padding, padding), (1, 1));
+        (InChannels, CapsuleTypes, PoseSize) = (inChannels, capsuleTypes, poseSize);
 
         var channels = capsuleTypes * (poseSize * poseSize + 1);
         var fanIn = inChannels * kernelSize * kernelSize;
@@ -117,7 +118,7 @@ public sealed class MatrixPrimaryCapsule : nn.Module<Tensor, (Tensor Poses, Tens
         }
 
         using var scope = NewDisposeScope();
-        var x = nn.functional.conv2d(input, weight, bias, [_stride, _stride], [_padding, _padding]);
+        var x = Convolution.Apply(input, weight, bias, _geometry, ConvolutionKernel.Automatic, weight.dtype);
         var entries = PoseSize * PoseSize;
         var poses = x.narrow(1, 0, CapsuleTypes * entries).reshape(input.size(0), CapsuleTypes, entries, h, w);
         var activations = x.narrow(1, CapsuleTypes * entries, CapsuleTypes);

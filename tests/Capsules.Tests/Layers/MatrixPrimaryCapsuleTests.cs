@@ -29,6 +29,40 @@ public class MatrixPrimaryCapsuleTests
         }
     }
 
+    // Where libtorch's convolution has ended the process: see Conv2d_KernelThatSeesPaddingAlone_GivesTheBias.
+    [Fact]
+    public void MatrixPrimaryCapsule_KernelThatSeesPaddingAlone_GivesTheBias()
+    {
+        using var scope = NewDisposeScope();
+        using var layer = new MatrixPrimaryCapsule(3, capsuleTypes: 2, poseSize: 1, kernelSize: 1, stride: 3, padding: 4);
+        var input = randn(3, 11, 1, 3).permute(0, 3, 1, 2).detach().requires_grad_();
+        var (poses, activations) = layer.call(input);
+        poses.shape.Should().Equal(3, 2, 7, 3, 1);
+        poses.ShouldBeClose(layer.state_dict()["bias"].narrow(0, 0, 2).view(1, 2, 1, 1, 1).expand(poses.shape), 1e-6);
+        (poses.sum() + activations.sum()).backward();
+        input.grad!.count_nonzero().item<long>().Should().Be(0);
+    }
+
+    // No CPU is taken to be fast at float16, so the operands are computed in float32, and what comes of it rounded once.
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void PrimaryCapsules_Float16_AreConvolvedAsMixedPrecisionSays(bool depthwise)
+    {
+        using var scope = NewDisposeScope();
+        using nn.Module layer = depthwise
+            ? new DepthwisePrimaryCapsule(8, 4, kernelSize: 3, dtype: float16)
+            : new MatrixPrimaryCapsule(8, 2, 2, kernelSize: 3, dtype: float16);
+        var (input, state) = (randn([2, 8, 6, 6], float16), layer.state_dict());
+        var rounded = nn.functional.conv2d(
+            input.to(float32), state["weight"].to(float32), state["bias"].to(float32), groups: depthwise ? 8 : 1).to(float16);
+        var given = layer is DepthwisePrimaryCapsule capsules ? capsules.call(input) : ((MatrixPrimaryCapsule)layer).call(input).Poses;
+        var expected = depthwise
+            ? Capsules.Functional.exponential_squash(rounded.reshape(2, 2, 4, 16).transpose(2, 3).reshape(2, 32, 4))
+            : rounded.narrow(1, 0, 8).reshape(2, 2, 4, 4, 4).permute(0, 1, 3, 4, 2);
+        given.Equals(expected).Should().BeTrue();
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
