@@ -77,8 +77,9 @@ public sealed class FusedAdam : Adam
                 parameter =>
                 {
                     var state = (State)_state[parameter.Handle];
-                    return (state.exp_avg, state.exp_avg_sq, state.max_exp_avg_sq, state.step++);
+                    return (state.exp_avg, state.exp_avg_sq, state.max_exp_avg_sq, state.step);
                 },
+                parameter => ((State)_state[parameter.Handle]).step++,
                 new AdamOptions(
                     options.LearningRate!.Value, options.beta1!.Value, options.beta2!.Value, options.eps!.Value,
                     options.weight_decay!.Value, options.amsgrad!.Value, options.maximize!.Value));

@@ -20,34 +20,45 @@ internal sealed class FusedAdamStep(bool decoupled)
 
     /// <summary>Updates the parameters that have a gradient. To be called without gradients, in a dispose scope.</summary>
     /// <param name="parameters">The group's.</param>
-    /// <param name="state">A parameter's moments, and its steps so far, which the call counts up.</param>
+    /// <param name="state">A parameter's moments, and its steps so far.</param>
+    /// <param name="count">Counts a parameter's step.</param>
     /// <param name="options">The group's.</param>
     public void Run(
-        IEnumerable<Parameter> parameters, Func<Parameter, (Tensor Mean, Tensor Square, Tensor? Largest, long Steps)> state, AdamOptions options)
+        IEnumerable<Parameter> parameters, Func<Parameter, (Tensor Mean, Tensor Square, Tensor? Largest, long Steps)> state, Action<Parameter> count,
+        AdamOptions options)
     {
         GuardedBackward.Release();
-        List<Tensor> weights = [], gradients = [], means = [], squares = [], largest = [], steps = [];
+        var updates = new List<(Parameter Parameter, Tensor Gradient)>();
         foreach (var parameter in parameters)
         {
-            var gradient = parameter.grad;
-            if (gradient is null)
+            if (parameter.grad is { } gradient)
             {
-                continue;
+                updates.Add((parameter, Checked(parameter, gradient)));
             }
+        }
 
+        // All of them fit. The operation takes parameters of one dtype on one device.
+        foreach (var alike in updates.GroupBy(update => (update.Parameter.dtype, update.Parameter.device_type, update.Parameter.device_index)))
+        {
+            Call([.. alike], state, options);
+
+            // Only now, lest a failed call leave parameters ahead of what was done to them.
+            foreach (var (parameter, _) in alike)
+            {
+                count(parameter);
+            }
+        }
+    }
+
+    private void Call(
+        List<(Parameter Parameter, Tensor Gradient)> updates, Func<Parameter, (Tensor Mean, Tensor Square, Tensor? Largest, long Steps)> state, AdamOptions options)
+    {
+        List<Tensor> weights = [], gradients = [], means = [], squares = [], largest = [], steps = [];
+        foreach (var (parameter, gradient) in updates)
+        {
+            var (mean, square, most, done) = state(parameter);
             weights.Add(parameter);
-            gradients.Add(Checked(parameter, gradient));
-        }
-
-        if (weights.Count == 0)
-        {
-            return;
-        }
-
-        // Only now that all of them fit are steps counted: a failed call leaves no parameter ahead of the others.
-        foreach (var parameter in weights.Cast<Parameter>())
-        {
-            var (mean, square, most, count) = state(parameter);
+            gradients.Add(gradient);
             means.Add(mean);
             squares.Add(square);
             if (options.Amsgrad)
@@ -56,7 +67,7 @@ internal sealed class FusedAdamStep(bool decoupled)
             }
 
             // The operation takes the number of this step, from 1, as a tensor.
-            steps.Add(Arithmetic.Filled([], count + 1, ScalarType.Float32, parameter.device));
+            steps.Add(Arithmetic.Filled([], done + 1, ScalarType.Float32, parameter.device));
         }
 
         TorchDispatcher.Call(

@@ -203,6 +203,48 @@ public class FusedAdamTests
         optimizer.state_dict().State.Cast<Adam.State>().Should().OnlyContain(state => state.step == 0);
     }
 
+    // libtorch has no such operation on the device META, on which tensors have no values.
+    [Fact]
+    public void Step_CallThatFails_IsNotCounted()
+    {
+        using var scope = NewDisposeScope();
+        var (good, bad) = (new Parameter(zeros(3)), new Parameter(zeros(3, device: META)));
+        using var optimizer = new FusedAdam([good, bad], lr: 0.1);
+        (good.grad, bad.grad) = (ones(3), ones(3, device: META));
+        ((Action)(() => optimizer.step())).Should().Throw<InvalidOperationException>().WithMessage("libtorch could not run aten::_fused_adam_*");
+        good.ShouldBeClose(full([3], -0.1f), 1e-6, "each device has a call of its own");
+        optimizer.state_dict().State.Cast<Adam.State>().Select(state => state.step).Should().Equal(1, 0);
+    }
+
+    [Theory]
+    [InlineData("cpu")]
+    [InlineData("cuda")]
+    public void Step_TwoDtypesInOneGroupOnCpuAndCuda_GivesTorchSharpsParameters(string device)
+    {
+        Assert.SkipUnless(device == "cpu" || cuda.is_available(), "There is no CUDA device.");
+        using var scope = NewDisposeScope();
+        List<Parameter> Mixed() => [new(ones(3, device: device)), new(ones([2, 5], float64, device)), new(ones(4, device: device))];
+        var (ours, theirs) = (Mixed(), Mixed());
+        using var fused = new FusedAdam(ours, lr: 0.1);
+        using var plain = new Adam(theirs, lr: 0.1);
+        for (var step = 0; step < 3; step++)
+        {
+            for (var i = 0; i < ours.Count; i++)
+            {
+                ours[i].grad = full(ours[i].shape, step - 0.5 + i, ours[i].dtype, ours[i].device);
+                theirs[i].grad = ours[i].grad!.clone();
+            }
+
+            fused.step();
+            plain.step();
+        }
+
+        for (var i = 0; i < ours.Count; i++)
+        {
+            ours[i].cpu().ShouldBeClose(theirs[i].cpu(), 1e-6);
+        }
+    }
+
     [Fact]
     public void Constructor_WrongOptions_Throw()
     {
