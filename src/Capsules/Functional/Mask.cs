@@ -30,7 +30,7 @@ public static partial class Functional
 
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
-        var (_, indices) = length(capsules).topk(k, dim: 1);
+        var (_, indices) = Norm(Wide(capsules), -1, keepdim: false).topk(k, dim: 1);      // unlike length, not rounded to a half precision
         return indices.MoveToOuterDisposeScope();
     }
 

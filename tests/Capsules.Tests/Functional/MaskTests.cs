@@ -25,6 +25,17 @@ public class MaskTests
         F.longest(Capsules(), 2).data<long>().ToArray().Should().Equal(1, 2, 2, 0);
     }
 
+    // Lengths of 0.9004 and 0.9023, which are one number in bfloat16 and two in float32.
+    [Theory]
+    [InlineData(ScalarType.BFloat16)]
+    [InlineData(ScalarType.Float32)]
+    public void Longest_LengthsThatAreOneInHalfPrecision_AreToldApart(ScalarType dtype)
+    {
+        using var scope = NewDisposeScope();
+        var capsules = tensor(new[,,] { { { 0.8984375, 0.06 }, { 0.90234375, 0 } }, { { 0.90234375, 0 }, { 0.8984375, 0.06 } } }).to(bfloat16).to(dtype);
+        F.longest(capsules).data<long>().ToArray().Should().Equal(1, 0);
+    }
+
     [Fact]
     public void Mask_NothingSaid_KeepsTheLongest()
     {
