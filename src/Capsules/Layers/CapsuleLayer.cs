@@ -245,6 +245,8 @@ public sealed class CapsuleLayer : nn.Module<Tensor, Tensor>
             {
                 [_, var n, var d] when n == InDim && d == InCapsules => "Did you mean input.transpose(1, 2)?",
                 [var n, var d] when n == InCapsules && d == InDim => "Did you mean input.unsqueeze(0), for one sample?",
+                [_, var t, var h, var w, var d] when t * h * w == InCapsules && d == InDim =>
+                    "Did you mean input.flatten(1, 3), for capsules on a grid?",
                 [_, var n, var d] when d == InDim =>
                     $"For these capsules, make the layer with inCapsules: {n}; PrimaryCapsule.OutputShape gives the number.",
                 _ => null,

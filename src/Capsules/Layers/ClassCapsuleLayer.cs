@@ -165,7 +165,12 @@ public sealed class ClassCapsuleLayer : nn.Module<Tensor, Tensor>
     {
         ShapeGuard.Shape(nameof(ClassCapsuleLayer), input, nameof(input), "B, T, H, W, D",
             [ShapeGuard.Any, InTypes, ShapeGuard.Any, ShapeGuard.Any, InDim],
-            shape => shape.Length == 3 ? $"Capsules of a list become a grid by input.reshape(B, {InTypes}, H, W, {InDim})." : null);
+            shape => shape.Length switch
+            {
+                3 => $"Capsules of a list become a grid by input.reshape(B, {InTypes}, H, W, {InDim}).",
+                4 => "Capsules along one dimension, (B, T, L, D), become a grid by input.unsqueeze(2).",
+                _ => null,
+            });
         ShapeGuard.Like(nameof(ClassCapsuleLayer), input, nameof(input), weight, nameof(weight));
     }
 

@@ -29,7 +29,7 @@ public static class Initialize
         catch (ExternalException failure)
         {
             throw new ArgumentException(
-                $"Weights of shape {ShapeGuard.Text(shape)} cannot be made ({failure.Message.Split('\n')[0].TrimEnd('.')}). Use smaller sizes.", failure);
+                $"Weights of shape {ShapeGuard.Text(shape)} cannot be made ({failure.Message.Split('\n')[0].TrimEnd('.')}). Use smaller sizes, or another device or dtype.", failure);
         }
     }
 

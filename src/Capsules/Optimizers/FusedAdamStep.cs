@@ -31,7 +31,7 @@ internal sealed class FusedAdamStep(bool decoupled)
         var updates = new List<(Parameter Parameter, Tensor Gradient)>();
         foreach (var parameter in parameters)
         {
-            if (parameter.grad is { } gradient)
+            if (Alive(parameter).grad is { } gradient)
             {
                 updates.Add((parameter, Checked(parameter, gradient)));
             }
@@ -89,13 +89,18 @@ internal sealed class FusedAdamStep(bool decoupled)
         return parameters.ToList();
     }
 
-    public static void ForgetGradients(IEnumerable<Parameter> parameters)
+    public void ForgetGradients(IEnumerable<Parameter> parameters)
     {
         foreach (var parameter in parameters)
         {
-            parameter.grad = null;
+            Alive(parameter).grad = null;
         }
     }
+
+    // .to() of a module makes new parameters and disposes of those that it had.
+    private Parameter Alive(Parameter parameter) => !parameter.IsInvalid
+        ? parameter
+        : throw new InvalidOperationException($"{Owner}'s parameters were moved or disposed. Build the optimiser after .to().");
 
     // The operation walks over raw memory: it would read a transposed gradient in the wrong order without a word.
     private Tensor Checked(Parameter parameter, Tensor gradient)

@@ -67,7 +67,9 @@ public sealed class FusedAdamW : AdamW
     /// <summary>Updates every parameter that has a gradient.</summary>
     /// <param name="closure">Computes the loss anew, with gradients. Default: none.</param>
     /// <returns>What the closure returned, or null.</returns>
-    /// <exception cref="InvalidOperationException">A parameter is not dense, contiguous and floating-point, or its gradient does not fit it.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// A parameter was moved or disposed, is not dense, contiguous and floating-point, or its gradient does not fit it.
+    /// </exception>
     public override Tensor step(Func<Tensor>? closure = null) => !IsAvailable ? base.step(closure) : _step<ParamGroup>(
         group =>
         {
@@ -86,7 +88,8 @@ public sealed class FusedAdamW : AdamW
         }, closure);
 
     /// <summary>Forgets all gradients: the next backward writes them anew, which saves a pass of zeros and one of sums.</summary>
-    public override void zero_grad() => FusedAdamStep.ForgetGradients(parameters());
+    /// <exception cref="InvalidOperationException">A parameter was moved or disposed.</exception>
+    public override void zero_grad() => _fused.ForgetGradients(parameters());
 
     /// <summary>Frees the moments.</summary>
     /// <param name="disposing">Whether it is called by <c>Dispose</c>, and not by the finalizer.</param>

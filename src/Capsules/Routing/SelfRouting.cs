@@ -65,7 +65,7 @@ public sealed class SelfRouting : Routing
                 "Make it with the sizes of its layer.", nameof(votes));
         }
 
-        ShapeGuard.Like(GetName(), input, "the input capsules", weight, nameof(weight));
+        votes.CheckLike(GetName(), weight, nameof(weight));
         using var scope = NewDisposeScope();
         var grouped = Functional.Wide(input).reshape(votes.Batch, groups, votes.InCapsules / groups, input.size(2));
         var own = Arithmetic.Plus(einsum("bgpd,gdj->bgpj", grouped, Functional.Wide(weight)), Functional.Wide(this.bias).unsqueeze(1));

@@ -158,6 +158,7 @@ public class CapsuleLayerTests
     [Theory]
     [InlineData(new long[] { 128, 8, 1152 }, "Did you mean input.transpose(1, 2)?")]
     [InlineData(new long[] { 1152, 8 }, "Did you mean input.unsqueeze(0), for one sample?")]
+    [InlineData(new long[] { 4, 32, 6, 6, 8 }, "Did you mean input.flatten(1, 3), for capsules on a grid?")]
     [InlineData(new long[] { 2, 3200, 8 }, "For these capsules, make the layer with inCapsules: 3200; PrimaryCapsule.OutputShape gives the number.")]
     public void CapsuleLayer_WrongShape_ThrowsWithBothShapesAndTheFix(long[] shape, string fix)
     {
@@ -177,6 +178,11 @@ public class CapsuleLayerTests
         act.Should().Throw<ArgumentException>().WithMessage(
             "CapsuleLayer expected input of dtype Float32, as its weight, but got BFloat16. Convert one of them: input.to(torch.ScalarType.Float32), or the module with .to(torch.ScalarType.BFloat16).*");
     }
+
+    [Fact]
+    public void CapsuleLayer_WeightsThatFitInNoMemory_ThrowsWithTheirShape() =>
+        ((Action)(() => new CapsuleLayer(1L << 20, 1L << 12, 1L << 10, 1L << 10))).Should().Throw<ArgumentException>().WithMessage(
+            "Weights of shape (1048576, 1024, 4096, 1024) cannot be made (*). Use smaller sizes, or another device or dtype.");
 
     [Fact]
     public void CapsuleLayer_SharedPositionsThatDoNotDivide_Throws() =>

@@ -114,6 +114,8 @@ public class ClassCapsuleLayerTests
         using var layer = new ClassCapsuleLayer(2, 4, 3, 4, new EMRouting(3), kind: CapsuleKind.Matrix);
         ((Action)(() => layer.call(rand(1, 8, 4)))).Should().Throw<ArgumentException>().WithMessage(
             "ClassCapsuleLayer expected input of shape (B, T, H, W, D) = (*, 2, *, *, 4), but got (1, 8, 4). Capsules of a list become a grid by input.reshape(B, 2, H, W, 4).*");
+        ((Action)(() => layer.call(rand(1, 2, 8, 4)))).Should().Throw<ArgumentException>().WithMessage(
+            "*but got (1, 2, 8, 4). Capsules along one dimension, (B, T, L, D), become a grid by input.unsqueeze(2).*");
         ((Action)(() => layer.call(rand([1, 2, 3, 3, 4])))).Should().Throw<ArgumentException>().WithMessage(
             "ClassCapsuleLayer with EMRouting needs the activations of its matrix capsules. Call Route(poses, activations: ...).*");
         ((Action)(() => new ClassCapsuleLayer(2, 4, 3, 4, new EMRouting(3), coordinateAddition: true))).Should().Throw<ArgumentException>().WithMessage(

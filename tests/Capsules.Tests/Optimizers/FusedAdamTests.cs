@@ -246,6 +246,19 @@ public class FusedAdamTests
     }
 
     [Fact]
+    public void Step_ModuleMovedSince_SaysToBuildTheOptimizerAfterwards()
+    {
+        using var scope = NewDisposeScope();
+        using var layer = new CapsuleLayer(2, 2, 2, 2);
+        using var optimizer = new FusedAdamW(layer.parameters());
+        layer.to(float64);
+        foreach (var act in (Action[])[() => optimizer.step(), optimizer.zero_grad])
+        {
+            act.Should().Throw<InvalidOperationException>().WithMessage("FusedAdamW's parameters were moved or disposed. Build the optimiser after .to().");
+        }
+    }
+
+    [Fact]
     public void Constructor_WrongOptions_Throw()
     {
         using var scope = NewDisposeScope();

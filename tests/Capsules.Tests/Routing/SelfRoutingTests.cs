@@ -74,5 +74,7 @@ public class SelfRoutingTests : RoutingContract
             .WithMessage("SelfRouting expected input capsules of shape (B, N, D) = (*, 4 or a multiple, 4), but got (1, 6, 4).*");
         ((Action)(() => routing.Route(new LinearVotes(randn(1, 4, 4), randn(4, 3, 4, 3))))).Should().Throw<ArgumentException>()
             .WithMessage("SelfRouting was made for 2 output capsules, but the votes are for 3. Make it with the sizes of its layer.*");
+        ((Action)(() => routing.Route(new LinearVotes(randn([1, 4, 4], float64), randn([4, 2, 4, 3], float64))))).Should().Throw<ArgumentException>()
+            .WithMessage("SelfRouting computes in Float64, as the votes, but weight is Float32. Convert it with weight.to(torch.ScalarType.Float64). (Parameter 'weight')");
     }
 }
