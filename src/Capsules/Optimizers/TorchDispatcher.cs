@@ -20,22 +20,22 @@ internal static unsafe class TorchDispatcher
     // The version of the interface's conventions: libtorch 2.10, which first had it.
     private const ulong Abi = 0x020A000000000000;
 
-    private static readonly delegate* unmanaged[Cdecl]<byte*, byte*, ulong*, ulong, int> Dispatch =
-        (delegate* unmanaged[Cdecl]<byte*, byte*, ulong*, ulong, int>)TorchLibrary.Find("torch_call_dispatcher");
-
-    private static readonly delegate* unmanaged[Cdecl]<nuint, nint*, int> NewList =
-        (delegate* unmanaged[Cdecl]<nuint, nint*, int>)TorchLibrary.Find("torch_new_list_reserve_size");
-
-    private static readonly delegate* unmanaged[Cdecl]<nint, ulong, int> PushBack =
-        (delegate* unmanaged[Cdecl]<nint, ulong, int>)TorchLibrary.Find("torch_list_push_back");
-
-    private static readonly delegate* unmanaged[Cdecl]<nint, nint*, int> NewHandle =
-        (delegate* unmanaged[Cdecl]<nint, nint*, int>)TorchLibrary.Find("aoti_torch_new_tensor_handle");
+    private static nint[]? _functions;
 
     /// <summary>Whether this libtorch has the interface (2.10 and later).</summary>
-    public static bool IsAvailable => Dispatch != null && NewList != null && PushBack != null && NewHandle != null;
+    public static bool IsAvailable => TorchLibrary.FindAll(
+        ref _functions, "torch_call_dispatcher", "torch_new_list_reserve_size", "torch_list_push_back", "aoti_torch_new_tensor_handle");
 
-    /// <summary>Calls an operation that returns nothing.</summary>
+    private static delegate* unmanaged[Cdecl]<byte*, byte*, ulong*, ulong, int> Dispatch =>
+        (delegate* unmanaged[Cdecl]<byte*, byte*, ulong*, ulong, int>)_functions![0];
+
+    private static delegate* unmanaged[Cdecl]<nuint, nint*, int> NewList => (delegate* unmanaged[Cdecl]<nuint, nint*, int>)_functions![1];
+
+    private static delegate* unmanaged[Cdecl]<nint, ulong, int> PushBack => (delegate* unmanaged[Cdecl]<nint, ulong, int>)_functions![2];
+
+    private static delegate* unmanaged[Cdecl]<nint, nint*, int> NewHandle => (delegate* unmanaged[Cdecl]<nint, nint*, int>)_functions![3];
+
+    /// <summary>Calls an operation that returns nothing. To be called where <see cref="IsAvailable"/>.</summary>
     /// <param name="operation">As "aten::_fused_adam_".</param>
     /// <param name="arguments">All of its arguments, in order.</param>
     /// <exception cref="InvalidOperationException">libtorch refused; it wrote the reason to standard error.</exception>
