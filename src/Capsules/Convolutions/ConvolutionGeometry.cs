@@ -12,6 +12,34 @@ internal sealed record ConvolutionGeometry((long H, long W) Stride, (long H, lon
     /// <summary>Which gradients a call in the autograd graph is to give, of input, weight and bias.</summary>
     public IReadOnlyList<bool> Wanted { get; init; } = [];
 
+    /// <summary>Throws unless all sizes, the kernel's too, are in their ranges.</summary>
+    public void Check((long H, long W) kernel, string kernelName = "kernelSize")
+    {
+        foreach (var ((h, w), least, name) in (((long, long), long, string)[])
+            [(kernel, 1, kernelName), (Stride, 1, "stride"), (Padding, 0, "padding"), (Dilation, 1, "dilation")])
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThan(h, least, name);
+            ArgumentOutOfRangeException.ThrowIfLessThan(w, least, name);
+        }
+    }
+
+    /// <summary>The output's height and width.</summary>
+    /// <exception cref="ArgumentException">The image, whose argument is named, is empty or smaller than the kernel.</exception>
+    public (long H, long W) OutSize(string owner, (long H, long W) image, (long H, long W) kernel, string argument)
+    {
+        var size = OutSize(image, kernel);
+        if (image.H < 1 || image.W < 1 || size.H < 1 || size.W < 1)
+        {
+            var span = Span(kernel);
+            throw new ArgumentException(
+                $"{owner}'s kernel {kernel.H} x {kernel.W} with dilation {Dilation.H} x {Dilation.W} spans {span.H} x {span.W} pixels, " +
+                $"but the input is {image.H} x {image.W} with padding {Padding.H} x {Padding.W}. Use larger images, a smaller kernel or more padding.",
+                argument);
+        }
+
+        return size;
+    }
+
     /// <summary>The output's height and width; below 1 where the image is smaller than the kernel.</summary>
     public (long H, long W) OutSize(Tensor input, Tensor weight) =>
         OutSize((input.size(2), input.size(3)), (weight.size(2), weight.size(3)));

@@ -50,15 +50,10 @@ public static partial class Functional
     private static void CheckConv2d(Tensor input, Tensor weight, Tensor? bias, ConvolutionGeometry geometry, ScalarType? computeDtype)
     {
         const string Name = nameof(conv2d);
-        foreach (var (size, least, argument) in (((long H, long W), long, string)[])
-            [(geometry.Stride, 1, "stride"), (geometry.Padding, 0, "padding"), (geometry.Dilation, 1, "dilation")])
-        {
-            ArgumentOutOfRangeException.ThrowIfLessThan(size.H, least, argument);
-            ArgumentOutOfRangeException.ThrowIfLessThan(size.W, least, argument);
-        }
-
         ShapeGuard.Shape(Name, weight, nameof(weight), "O, C, kh, kw", [ShapeGuard.Any, ShapeGuard.Any, ShapeGuard.Any, ShapeGuard.Any]);
         ShapeGuard.Floating(Name, weight, nameof(weight));
+        var kernel = (weight.size(2), weight.size(3));
+        geometry.Check(kernel, nameof(weight));
         ShapeGuard.Shape(Name, input, nameof(input), "B, C, H, W", [ShapeGuard.Any, weight.size(1), ShapeGuard.Any, ShapeGuard.Any],
             shape => shape.Length == 3 ? "Did you mean input.unsqueeze(0), for one image, or input.unsqueeze(1), for one channel?" : null);
         MixedPrecision.Check(Name, computeDtype);
@@ -69,13 +64,6 @@ public static partial class Functional
             ShapeGuard.Like(Name, bias, nameof(bias), weight, nameof(weight));
         }
 
-        var (h, w) = geometry.OutSize(input, weight);
-        if (h < 1 || w < 1)
-        {
-            throw new ArgumentException(
-                $"{Name}'s kernel {weight.size(2)} x {weight.size(3)} with dilation {geometry.Dilation.H} x {geometry.Dilation.W} " +
-                $"is larger than the input, {input.size(2)} x {input.size(3)} with padding {geometry.Padding.H} x {geometry.Padding.W}. " +
-                "Use larger images, a smaller kernel or more padding.", nameof(input));
-        }
+        geometry.OutSize(Name, (input.size(2), input.size(3)), kernel, nameof(input));
     }
 }

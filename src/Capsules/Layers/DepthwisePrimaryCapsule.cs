@@ -73,8 +73,8 @@ public sealed class DepthwisePrimaryCapsule : nn.Module<Tensor, Tensor>
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(channels, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(capsuleDim, 1);
-        ArgumentOutOfRangeException.ThrowIfLessThan(Math.Min(kernelSize.Height, kernelSize.Width), 1, nameof(kernelSize));
-        ArgumentOutOfRangeException.ThrowIfLessThan(Math.Min(stride.Height, stride.Width), 1, nameof(stride));
+        _geometry = new ConvolutionGeometry(stride, (0, 0), (1, 1));
+        _geometry.Check(kernelSize);
         if (channels % capsuleDim != 0)
         {
             throw new ArgumentException(
@@ -83,8 +83,7 @@ public sealed class DepthwisePrimaryCapsule : nn.Module<Tensor, Tensor>
         }
 
         ShapeGuard.ParameterDtype(nameof(DepthwisePrimaryCapsule), dtype);
-        (Channels, CapsuleDim) = (channels, capsuleDim);
-        (_kernel, _geometry) = (kernelSize, new ConvolutionGeometry(stride, (0, 0), (1, 1)));
+        (Channels, CapsuleDim, _kernel) = (channels, capsuleDim, kernelSize);
         var bound = Math.Sqrt(6.0 / (_kernel.H * _kernel.W * (1 + channels)));
         weight = Initialize.Parameter([channels, 1, _kernel.H, _kernel.W], device, dtype, w => nn.init.uniform_(w, -bound, bound));
         this.bias = bias ? Initialize.Parameter([channels], device, dtype, b => nn.init.zeros_(b)) : null;
@@ -111,7 +110,7 @@ public sealed class DepthwisePrimaryCapsule : nn.Module<Tensor, Tensor>
     /// <exception cref="ArgumentException">The input is smaller than the kernel.</exception>
     public (long Capsules, long Dim) OutputShape(long height, long width)
     {
-        var (h, w) = Grid(height, width, nameof(height));
+        var (h, w) = _geometry.OutSize(nameof(DepthwisePrimaryCapsule), (height, width), _kernel, nameof(height));
         return (Channels / CapsuleDim * h * w, CapsuleDim);
     }
 
@@ -130,7 +129,7 @@ public sealed class DepthwisePrimaryCapsule : nn.Module<Tensor, Tensor>
                 _ => null,
             });
         ShapeGuard.Like(nameof(DepthwisePrimaryCapsule), input, nameof(input), weight, nameof(weight));
-        var (h, w) = Grid(input.size(2), input.size(3), nameof(input));
+        var (h, w) = _geometry.OutSize(nameof(DepthwisePrimaryCapsule), (input.size(2), input.size(3)), _kernel, nameof(input));
 
         using var scope = NewDisposeScope();
         var x = _geometry.Reference(input, weight, bias, groups: Channels).to_type(input.dtype);
@@ -138,11 +137,4 @@ public sealed class DepthwisePrimaryCapsule : nn.Module<Tensor, Tensor>
         x = x.reshape(input.size(0), types, CapsuleDim, h * w).transpose(2, 3).reshape(input.size(0), types * h * w, CapsuleDim);
         return Functional.exponential_squash(x).MoveToOuterDisposeScope();
     }
-
-    // The grid of positions: the convolution's output height and width.
-    private (long H, long W) Grid(long height, long width, string argument) => height >= _kernel.H && width >= _kernel.W
-        ? _geometry.OutSize((height, width), _kernel)
-        : throw new ArgumentException(
-            $"DepthwisePrimaryCapsule's kernel is {_kernel.H} x {_kernel.W} pixels, but the input is {height} x {width}. " +
-            "Use larger images or a smaller kernel.", argument);
 }

@@ -23,7 +23,7 @@ public sealed class MatrixPrimaryCapsule : nn.Module<Tensor, (Tensor Poses, Tens
 
     private readonly BatchNorm2d? activation_norm;
 
-    private readonly KernelGrid _grid;
+    private readonly (long H, long W) _kernel;
     private readonly ConvolutionGeometry _geometry;
 
     /// <summary>Makes primary capsules. Weights and bias are as PyTorch's Conv2d draws them: uniform in +-1 / sqrt(C kh kw).</summary>
@@ -58,8 +58,8 @@ public sealed class MatrixPrimaryCapsule : nn.Module<Tensor, (Tensor Poses, Tens
         ArgumentOutOfRangeException.ThrowIfLessThan(capsuleTypes, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(poseSize, 1);
         ShapeGuard.ParameterDtype(nameof(MatrixPrimaryCapsule), dtype);
-        _grid = new KernelGrid(nameof(MatrixPrimaryCapsule), [kernelSize, kernelSize], [stride, stride], [padding, padding], [1, 1]);
-        _geometry = new ConvolutionGeometry((stride, stride), (padding, padding), (1, 1));
+        (_kernel, _geometry) = ((kernelSize, kernelSize), new ConvolutionGeometry((stride, stride), (padding, padding), (1, 1)));
+        _geometry.Check(_kernel);
         (InChannels, CapsuleTypes, PoseSize) = (inChannels, capsuleTypes, poseSize);
 
         var channels = capsuleTypes * (poseSize * poseSize + 1);
@@ -95,7 +95,7 @@ public sealed class MatrixPrimaryCapsule : nn.Module<Tensor, (Tensor Poses, Tens
     /// <returns>h and w.</returns>
     /// <exception cref="ArgumentException">The image is smaller than the kernel.</exception>
     public (long Height, long Width) OutputShape(long height, long width) =>
-        _grid.OutputSize([height, width]) is [var h, var w] ? (h, w) : default;
+        _geometry.OutSize(nameof(MatrixPrimaryCapsule), (height, width), _kernel, nameof(height));
 
     /// <summary>Turns images or feature maps into capsules.</summary>
     /// <param name="input">Images or feature maps (B, C, H, W), of the dtype and on the device of the weight.</param>
@@ -109,7 +109,7 @@ public sealed class MatrixPrimaryCapsule : nn.Module<Tensor, (Tensor Poses, Tens
         ShapeGuard.Shape(nameof(MatrixPrimaryCapsule), input, nameof(input), "B, C, H, W",
             [ShapeGuard.Any, InChannels, ShapeGuard.Any, ShapeGuard.Any]);
         ShapeGuard.Like(nameof(MatrixPrimaryCapsule), input, nameof(input), weight, nameof(weight));
-        var (h, w) = OutputShape(input.size(2), input.size(3));
+        var (h, w) = _geometry.OutSize(nameof(MatrixPrimaryCapsule), (input.size(2), input.size(3)), _kernel, nameof(input));
         if (activation_norm is not null && training && input.size(0) * h * w == 1)
         {
             throw new ArgumentException(

@@ -109,14 +109,12 @@ public sealed class PrimaryCapsule : nn.Module<Tensor, Tensor>
         ArgumentOutOfRangeException.ThrowIfLessThan(inChannels, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(capsuleTypes, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(capsuleDim, 1);
-        AtLeast(kernelSize, 1, nameof(kernelSize));
-        AtLeast(stride, 1, nameof(stride));
-        AtLeast(padding, 0, nameof(padding));
-        AtLeast(dilation, 1, nameof(dilation));
+        _geometry = new ConvolutionGeometry(stride, padding, dilation);
+        _geometry.Check(kernelSize);
         ShapeGuard.ParameterDtype(nameof(PrimaryCapsule), dtype);
         (InChannels, CapsuleTypes, CapsuleDim) = (inChannels, capsuleTypes, capsuleDim);
         MixedPrecision.Check(nameof(PrimaryCapsule), computeDtype);
-        (_kernel, _geometry, Kernel, ComputeDtype) = (kernelSize, new ConvolutionGeometry(stride, padding, dilation), kernel, computeDtype);
+        (_kernel, Kernel, ComputeDtype) = (kernelSize, kernel, computeDtype);
         _scale = preset == Preset.OfficialCode ? 1.0 / capsuleTypes : 1.0;
 
         var channels = capsuleTypes * capsuleDim;
@@ -169,7 +167,7 @@ public sealed class PrimaryCapsule : nn.Module<Tensor, Tensor>
     /// <exception cref="ArgumentException">The image is smaller than the kernel.</exception>
     public (long Capsules, long Dim) OutputShape(long height, long width)
     {
-        var (h, w) = Grid(height, width, nameof(height));
+        var (h, w) = _geometry.OutSize(nameof(PrimaryCapsule), (height, width), _kernel, nameof(height));
         return (CapsuleTypes * h * w, CapsuleDim);
     }
 
@@ -188,7 +186,7 @@ public sealed class PrimaryCapsule : nn.Module<Tensor, Tensor>
                 _ => null,
             });
         MixedPrecision.CheckInput(nameof(PrimaryCapsule), input, weight, ComputeDtype);
-        var (h, w) = Grid(input.size(2), input.size(3), nameof(input));
+        var (h, w) = _geometry.OutSize(nameof(PrimaryCapsule), (input.size(2), input.size(3)), _kernel, nameof(input));
 
         using var scope = NewDisposeScope();
         var x = Convolution.Apply(
@@ -209,27 +207,5 @@ public sealed class PrimaryCapsule : nn.Module<Tensor, Tensor>
 
         x = x.reshape(input.size(0), CapsuleTypes, CapsuleDim, h * w).transpose(2, 3);      // (B, T, D, P) -> (B, T, P, D)
         return Functional.squash(x.reshape(input.size(0), CapsuleTypes * h * w, CapsuleDim)).MoveToOuterDisposeScope();
-    }
-
-    // The grid of positions: the convolution's output height and width.
-    private (long H, long W) Grid(long height, long width, string argument)
-    {
-        var grid = _geometry.OutSize((height, width), _kernel);
-        if (grid.H < 1 || grid.W < 1)
-        {
-            var (span, padding, dilation) = (_geometry.Span(_kernel), _geometry.Padding, _geometry.Dilation);
-            throw new ArgumentException(
-                $"PrimaryCapsule's kernel {_kernel.H} x {_kernel.W} with dilation {dilation.H} x {dilation.W} spans {span.H} x {span.W} " +
-                $"pixels, but the input is {height} x {width} with padding {padding.H} x {padding.W}. " +
-                "Use larger images, a smaller kernel or more padding.", argument);
-        }
-
-        return grid;
-    }
-
-    private static void AtLeast((long H, long W) size, long least, string name)
-    {
-        ArgumentOutOfRangeException.ThrowIfLessThan(size.H, least, name);
-        ArgumentOutOfRangeException.ThrowIfLessThan(size.W, least, name);
     }
 }

@@ -213,9 +213,10 @@ public class ConvolutionKernelTests
         new Action(() => F.conv2d(x, w, rand(3))).Should().Throw<ArgumentException>().WithMessage("*bias of shape (O) = (4)*");
         new Action(() => F.conv2d(x.to(float64), w)).Should().Throw<ArgumentException>().WithMessage("*dtype Float32*");
         new Action(() => F.conv2d(x, w, computeDtype: ScalarType.Int32)).Should().Throw<ArgumentException>().WithMessage("*computeDtype*");
-        new Action(() => F.conv2d(x, rand(4, 3, 9, 9))).Should().Throw<ArgumentException>().WithMessage("*9 x 9*larger than the input, 8 x 8*");
+        new Action(() => F.conv2d(x, rand(4, 3, 9, 9))).Should().Throw<ArgumentException>().WithMessage("conv2d's kernel 9 x 9 *spans 9 x 9 pixels, but the input is 8 x 8 *");
         new Action(() => F.conv2d(x, w, stride: (0, 1))).Should().Throw<ArgumentOutOfRangeException>();
         new Action(() => F.conv2d(x, w, padding: (0, -1))).Should().Throw<ArgumentOutOfRangeException>();
+        new Action(() => F.conv2d(x, w.narrow(2, 0, 0))).Should().Throw<ArgumentOutOfRangeException>().WithParameterName("weight");
     }
 
     [Theory]

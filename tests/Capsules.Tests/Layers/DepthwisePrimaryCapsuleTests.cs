@@ -81,7 +81,7 @@ public class DepthwisePrimaryCapsuleTests
         call(zeros(16, 9, 9)).Should().Throw<ArgumentException>().WithMessage(
             "DepthwisePrimaryCapsule expected input of shape (B, C, H, W) = (*, 16, *, *), but got (16, 9, 9). Did you mean input.unsqueeze(0), for one sample?*");
         call(zeros(2, 16, 4, 9)).Should().Throw<ArgumentException>().WithMessage(
-            "DepthwisePrimaryCapsule's kernel is 5 x 5 pixels, but the input is 4 x 9. Use larger images or a smaller kernel.*");
+            "DepthwisePrimaryCapsule's kernel 5 x 5 with dilation 1 x 1 spans 5 x 5 pixels, but the input is 4 x 9 with padding 0 x 0. Use larger images, a smaller kernel or more padding.*");
         call(zeros([2, 16, 9, 9], float64)).Should().Throw<ArgumentException>().WithMessage(
             "DepthwisePrimaryCapsule expected input of dtype Float32, as its weight, but got Float64.*");
     }

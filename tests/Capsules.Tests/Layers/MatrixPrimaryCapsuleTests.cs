@@ -112,7 +112,7 @@ public class MatrixPrimaryCapsuleTests
         ((Action)(() => layer.call(rand(1, 2, 8, 8)))).Should().Throw<ArgumentException>()
             .WithMessage("MatrixPrimaryCapsule expected input of shape (B, C, H, W) = (*, 3, *, *), but got (1, 2, 8, 8).*");
         ((Action)(() => layer.call(rand(1, 3, 4, 8)))).Should().Throw<ArgumentException>()
-            .WithMessage("MatrixPrimaryCapsule's kernel 5 x 5 with dilation 1 x 1 does not fit on a grid of 4 x 8 with padding 0 x 0.*");
+            .WithMessage("MatrixPrimaryCapsule's kernel 5 x 5 with dilation 1 x 1 spans 5 x 5 pixels, but the input is 4 x 8 with padding 0 x 0.*");
         ((Action)(() => new MatrixPrimaryCapsule(3, 0))).Should().Throw<ArgumentOutOfRangeException>();
     }
 }
