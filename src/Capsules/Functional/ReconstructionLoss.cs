@@ -35,7 +35,7 @@ public static partial class Functional
 
         ShapeGuard.SameDevice(nameof(reconstruction_loss), image, nameof(image), reconstruction.device, nameof(reconstruction));
         using var scope = NewDisposeScope();
-        var square = Square(Minus(Wide(reconstruction), Wide(image)));
+        var square = Square(Wide(reconstruction) - Wide(image));
         var loss = Times(square.dim() == 1 ? square : square.flatten(1).sum(dim: 1), weight);         // (B)
         return Reduce(loss, reduction).to_type(reconstruction.dtype).MoveToOuterDisposeScope();
     }

@@ -25,7 +25,6 @@ public static partial class Functional
 
         ShapeGuard.Range(nameof(sequence_mask), counts, nameof(counts), 0, capsules, $"for {capsules} capsules");
         using var scope = NewDisposeScope();
-        var numbers = ones([capsules], ScalarType.Int64, counts.device).cumsum(0);      // 1 ... N
-        return numbers.le(counts.unsqueeze(1)).MoveToOuterDisposeScope();
+        return Arithmetic.Indices(capsules, counts.device).lt(counts.unsqueeze(1)).MoveToOuterDisposeScope();
     }
 }

@@ -27,7 +27,7 @@ public static partial class Functional
         var a = Wide(activations);
         var labels = target.unsqueeze(1);                                                    // (B, 1)
         var others = OneHot(labels, a.size(1), ScalarType.Bool).logical_not();               // (B, J)
-        var excess = AtLeast(Plus(Minus(a, a.gather(1, labels)), margin), 0);            // max(0, m - (a_t - a_j))
+        var excess = AtLeast(Plus(a - a.gather(1, labels), margin), 0);                  // max(0, m - (a_t - a_j))
         var loss = (Square(excess) * others.to_type(a.dtype)).sum(dim: 1);
         return Reduce(loss, reduction).to_type(activations.dtype).MoveToOuterDisposeScope();
     }

@@ -14,11 +14,8 @@ internal static class Arithmetic
 {
     private static readonly Scalar One = 1.ToScalar(), Two = 2.ToScalar();
 
-    /// <summary>a + b, with no Scalar that the collector could free.</summary>
+    /// <summary>a + b, with no Scalar that the collector could free. Subtraction, a - b, needs none.</summary>
     public static Tensor Plus(Tensor a, Tensor b) => a.add(b, One);
-
-    /// <summary>a - b, beside <see cref="Plus(Tensor, Tensor)"/>: subtraction needs no Scalar.</summary>
-    public static Tensor Minus(Tensor a, Tensor b) => a.sub(b);
 
     /// <summary>x + term, likewise.</summary>
     public static Tensor Plus(Tensor x, double term)

@@ -91,9 +91,10 @@ public sealed class EMRouting : Routing
         var v = votes.Materialize().transpose(1, 2).contiguous();      // (B, J, N, E): each output capsule's votes are a matrix
         var a = votes.Weights(activations).unsqueeze(-1);
         var r = votes.Softmax(zeros([votes.Batch, votes.InCapsules, votes.OutCapsules], votes.Dtype, votes.Device));
+        var present = NormalizeCost ? Arithmetic.AtLeast(votes.Weights().sum(1, keepdim: true), 1) : null;      // (B, 1): how many are there
         for (var t = 1; ; t++)
         {
-            var fit = Maximise(votes, v, r * a, t);
+            var fit = Maximise(v, r * a, present, t);
             if (t == Iterations)
             {
                 return new RoutingResult(fit.Mean, fit.LogActivation().exp(), coupling ? votes.Present(r) : null).MoveToOuterDisposeScope();
@@ -103,34 +104,30 @@ public sealed class EMRouting : Routing
         }
     }
 
-    // The Gaussians of the votes under the weights (B, N, J).
+    // The Gaussians of the votes under the weights (B, N, J), with costs divided by how many votes are present, or not.
     // One that has nearly all its weight from one vote has its mean next to that vote. The small difference, which gradients through the
     // variance divide by that variance, would be lost to rounding were the mean subtracted from the vote. So votes are taken from a
     // constant near the mean, and what the mean is shifted from there is summed from these offsets. No result depends on the constant, so
     // that no gradient flows through it.
-    private Gaussians Maximise(Votes votes, Tensor v, Tensor weights, int t)
+    private Gaussians Maximise(Tensor v, Tensor weights, Tensor? present, int t)
     {
         var rows = weights.transpose(1, 2).unsqueeze(2);      // (B, J, 1, N)
         var total = weights.sum(1).unsqueeze(-1);
         var divisor = Arithmetic.Plus(total, Least);
         var centre = rows.detach().matmul(v.detach()).squeeze(2) / divisor.detach();
-        var offsets = Arithmetic.Minus(v, centre.unsqueeze(2));
+        var offsets = v - centre.unsqueeze(2);
         var squares = Arithmetic.Square(offsets);
         var sum = rows.matmul(offsets).squeeze(2);
-        var shift = Arithmetic.Minus(sum, Arithmetic.Times(centre, Least)) / divisor;      // mean - centre
+        var shift = (sum - Arithmetic.Times(centre, Least)) / divisor;      // mean - centre
 
         // sum_i w (offset - shift)^2, which rounding alone could bring below 0.
-        var spread = Arithmetic.Minus(rows.matmul(squares).squeeze(2), shift * Arithmetic.Minus(Arithmetic.Times(sum, 2), shift * total));
+        var spread = rows.matmul(squares).squeeze(2) - shift * (Arithmetic.Times(sum, 2) - shift * total);
         var variance = Arithmetic.Plus(Arithmetic.AtLeast(spread, 0) / divisor, Least);
         var deviation = Arithmetic.Times(variance.log(), 0.5);
         var cost = (Arithmetic.Plus(deviation, beta_u.to_type(v.dtype).unsqueeze(-1)) * total).sum(-1);
-        if (NormalizeCost)
-        {
-            cost = Arithmetic.Times(cost, 100.0 * votes.OutCapsules) / Arithmetic.AtLeast(votes.Weights().sum(1, keepdim: true), 1);
-        }
-
+        cost = present is null ? cost : Arithmetic.Times(cost, 100.0 * v.size(1)) / present;
         var lambda = FinalLambda * (1 - Math.Pow(0.95, t));
-        var logit = Arithmetic.Times(Arithmetic.Minus(beta_a.to_type(v.dtype), cost), lambda);
+        var logit = Arithmetic.Times(beta_a.to_type(v.dtype) - cost, lambda);
         return new Gaussians(Arithmetic.Plus(centre, shift), variance, offsets, squares, shift, logit);
     }
 
@@ -147,7 +144,7 @@ public sealed class EMRouting : Routing
             // (offset - shift)^2 / variance, multiplied out, so that no third tensor of all votes is kept for the gradient.
             var precision = Variance.reciprocal();
             var slope = Arithmetic.Times(Shift * precision, 2);
-            var ofVotes = Arithmetic.Minus(Squares.matmul(precision.unsqueeze(-1)), Offsets.matmul(slope.unsqueeze(-1))).squeeze(-1);
+            var ofVotes = (Squares.matmul(precision.unsqueeze(-1)) - Offsets.matmul(slope.unsqueeze(-1))).squeeze(-1);
             var distance = Arithmetic.Plus(ofVotes, (Arithmetic.Square(Shift) * precision).sum(-1, keepdim: true)).transpose(1, 2);
             var determinant = Arithmetic.Times(Variance, 2 * Math.PI).log().sum(-1).unsqueeze(1);
             return Arithmetic.Times(Arithmetic.Plus(distance, determinant), -0.5);

@@ -76,7 +76,7 @@ public sealed class KMeansRouting : Routing
             {
                 var dot = built.Agreement(centres);
                 var squares = Arithmetic.Plus(Arithmetic.Square(lengths), Arithmetic.Square(centres).sum(-1).unsqueeze(1));
-                return dot / Arithmetic.AtLeast(Arithmetic.Minus(squares, dot), Least);
+                return dot / Arithmetic.AtLeast(squares - dot, Least);
             };
         }
 
@@ -87,5 +87,5 @@ public sealed class KMeansRouting : Routing
         };
     }
 
-    private static Tensor Centred(Tensor x) => Arithmetic.Minus(x, x.mean([-1], keepdim: true));
+    private static Tensor Centred(Tensor x) => x - x.mean([-1], keepdim: true);
 }

@@ -73,10 +73,10 @@ public sealed class MaxMinRouting : Routing
     private Tensor MaxMin(Tensor logits)
     {
         var lowest = logits.amin([-1], keepdim: true);
-        var range = Arithmetic.Minus(logits.amax([-1], keepdim: true), lowest);
+        var range = logits.amax([-1], keepdim: true) - lowest;
         using var least = Least.ToScalar();
         var equal = range.lt(least);
-        var above = Arithmetic.Minus(logits, lowest) / where(equal, ones_like(range), range);
+        var above = (logits - lowest) / where(equal, ones_like(range), range);
         var share = where(equal, ones_like(above), above);
         return Arithmetic.Plus(Arithmetic.Times(share, Upper - Lower), Lower);
     }

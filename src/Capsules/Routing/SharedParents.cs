@@ -67,5 +67,5 @@ internal sealed class SharedParents
     }
 
     private static Tensor WithColumn(Tensor x, double value) =>
-        cat([x, Arithmetic.Plus(zeros([.. x.shape[..^1], 1], x.dtype, x.device), value)], dim: -1);
+        cat([x, Arithmetic.Filled([.. x.shape[..^1], 1], value, x.dtype, x.device)], dim: -1);
 }

@@ -96,7 +96,7 @@ public sealed class VariationalBayesRouting : Routing
             if (t == Iterations)
             {
                 var entropy = posterior.ExpectedShare.exp() * posterior.Entropy;
-                var logit = Arithmetic.Minus(beta_a.to_type(v.dtype), Arithmetic.Plus(entropy, beta_u.to_type(v.dtype)));
+                var logit = beta_a.to_type(v.dtype) - Arithmetic.Plus(entropy, beta_u.to_type(v.dtype));
                 var poses = Normalised(pose_norm, posterior.Mean);
                 var activation = Normalised(activation_norm, logit).sigmoid();
                 return new RoutingResult(poses, activation, coupling ? votes.Present(r) : null).MoveToOuterDisposeScope();
@@ -122,7 +122,7 @@ public sealed class VariationalBayesRouting : Routing
             var sums = einsum("bnj,bnje->bje", weights, v);
             var mu = sums / Arithmetic.Plus(total, 1e-20).unsqueeze(-1);      // 0 where nobody is there
             var kappa = Arithmetic.Plus(total, Kappa0);
-            var spread = einsum("bnj,bnje->bje", weights, Arithmetic.Square(Arithmetic.Minus(v, mu.unsqueeze(1))));
+            var spread = einsum("bnj,bnje->bje", weights, Arithmetic.Square(v - mu.unsqueeze(1)));
             var shrinkage = Arithmetic.Times(total / kappa, Kappa0).unsqueeze(-1) * Arithmetic.Square(mu);
             return new Posterior(total, sums / kappa.unsqueeze(-1), Arithmetic.Plus(Arithmetic.Plus(spread, shrinkage), 1));
         }
@@ -133,7 +133,7 @@ public sealed class VariationalBayesRouting : Routing
             get
             {
                 var alpha = Arithmetic.Plus(Total, Alpha0);
-                return Arithmetic.Minus(alpha.digamma(), alpha.sum(-1, keepdim: true).digamma());
+                return alpha.digamma() - alpha.sum(-1, keepdim: true).digamma();
             }
         }
 
@@ -145,10 +145,10 @@ public sealed class VariationalBayesRouting : Routing
         public Tensor LogResponsibility(Tensor v)
         {
             var kappa = Arithmetic.Plus(Total, Kappa0);
-            var distance = (Arithmetic.Square(Arithmetic.Minus(v, Mean.unsqueeze(1))) / Scale.unsqueeze(1)).sum(-1);
+            var distance = (Arithmetic.Square(v - Mean.unsqueeze(1)) / Scale.unsqueeze(1)).sum(-1);
             var expected = Arithmetic.Plus(distance * Nu.unsqueeze(1), Arithmetic.Times(kappa.reciprocal(), Dim).unsqueeze(1));
             var perOutput = Arithmetic.Plus(ExpectedShare, Arithmetic.Times(ExpectedLogDeterminant, 0.5));
-            var logDensity = Arithmetic.Minus(perOutput.unsqueeze(1), Arithmetic.Times(expected, 0.5));
+            var logDensity = perOutput.unsqueeze(1) - Arithmetic.Times(expected, 0.5);
             return Arithmetic.Plus(logDensity, -Dim / 2.0 * Math.Log(2 * Math.PI));
         }
 
@@ -159,7 +159,7 @@ public sealed class VariationalBayesRouting : Routing
             {
                 var halves = Enumerable.Range(0, (int)Dim).Select(d => Arithmetic.Times(Arithmetic.Plus(Nu, -d), 0.5).unsqueeze(-1));
                 var digammas = cat([.. halves], dim: -1).digamma().sum(-1);
-                return Arithmetic.Plus(Arithmetic.Minus(digammas, Scale.log().sum(-1)), Dim * Math.Log(2));
+                return Arithmetic.Plus(digammas - Scale.log().sum(-1), Dim * Math.Log(2));
             }
         }
     }

@@ -115,7 +115,7 @@ public abstract class Votes
     internal Tensor UniformCoupling(double coefficient)
     {
         using var scope = NewDisposeScope();
-        return Present(Arithmetic.Times(ones([Batch, InCapsules, OutCapsules], Dtype, Device), coefficient)).MoveToOuterDisposeScope();
+        return Present(Arithmetic.Filled([Batch, InCapsules, OutCapsules], coefficient, Dtype, Device)).MoveToOuterDisposeScope();
     }
 
     /// <summary>Sets the rows of absent input capsules to zero, whatever they hold.</summary>
