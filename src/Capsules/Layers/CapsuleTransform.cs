@@ -6,7 +6,6 @@ namespace Capsules;
 internal sealed class CapsuleTransform
 {
     private readonly string _owner;
-    private readonly long _side;
 
     /// <param name="owner">The layer that speaks in errors.</param>
     /// <param name="kind">What the capsules are.</param>
@@ -16,9 +15,10 @@ internal sealed class CapsuleTransform
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(inDim, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(outDim, 1);
-        (_owner, Kind, _side) = (owner, kind, (long)Math.Round(Math.Sqrt(inDim)));
-        MatrixShape = kind == CapsuleKind.Matrix ? [_side, _side] : [inDim, outDim];
-        if (kind == CapsuleKind.Matrix && (_side * _side != inDim || inDim != outDim))
+        var side = (long)Math.Round(Math.Sqrt(inDim));
+        (_owner, Kind) = (owner, kind);
+        MatrixShape = kind == CapsuleKind.Matrix ? [side, side] : [inDim, outDim];
+        if (kind == CapsuleKind.Matrix && (side * side != inDim || inDim != outDim))
         {
             throw new ArgumentException(
                 $"{owner} expected inDim and outDim to be the same square P * P for matrix capsules, but got {inDim} and {outDim}. " +

@@ -84,7 +84,7 @@ public sealed class ConvCapsuleLayer : GridCapsuleLayer
         Device? device = null,
         ScalarType? dtype = null)
         : base(nameof(ConvCapsuleLayer), "H, W", inTypes, inDim, outTypes, outDim, routing,
-            name => new KernelGrid(name, Pair(kernelSize), Pair(stride), Pair(padding), Pair(dilation)),
+            new KernelGrid(nameof(ConvCapsuleLayer), Pair(kernelSize), Pair(stride), Pair(padding), Pair(dilation)),
             kind, bias, device, dtype)
     {
     }

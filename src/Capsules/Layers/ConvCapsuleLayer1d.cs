@@ -44,7 +44,7 @@ public sealed class ConvCapsuleLayer1d : GridCapsuleLayer
         Device? device = null,
         ScalarType? dtype = null)
         : base(nameof(ConvCapsuleLayer1d), "L", inTypes, inDim, outTypes, outDim, routing,
-            name => new KernelGrid(name, [kernelSize], [stride], [padding], [dilation]), kind, bias, device, dtype)
+            new KernelGrid(nameof(ConvCapsuleLayer1d), [kernelSize], [stride], [padding], [dilation]), kind, bias, device, dtype)
     {
     }
 

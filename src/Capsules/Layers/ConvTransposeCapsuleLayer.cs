@@ -47,7 +47,7 @@ public sealed class ConvTransposeCapsuleLayer : GridCapsuleLayer
         bool bias = false,
         Device? device = null,
         ScalarType? dtype = null)
-        : base(nameof(ConvTransposeCapsuleLayer), "H, W", inTypes, inDim, outTypes, outDim, routing, name => new KernelGrid(name,
+        : base(nameof(ConvTransposeCapsuleLayer), "H, W", inTypes, inDim, outTypes, outDim, routing, new KernelGrid(nameof(ConvTransposeCapsuleLayer),
             [kernelSize, kernelSize], [stride, stride], [padding, padding], [dilation, dilation], [outputPadding, outputPadding]),
             kind, bias, device, dtype)
     {

@@ -49,7 +49,7 @@ public sealed class ConvTransposeCapsuleLayer1d : GridCapsuleLayer
         Device? device = null,
         ScalarType? dtype = null)
         : base(nameof(ConvTransposeCapsuleLayer1d), "L", inTypes, inDim, outTypes, outDim, routing,
-            name => new KernelGrid(name, [kernelSize], [stride], [padding], [dilation], [outputPadding]), kind, bias, device, dtype)
+            new KernelGrid(nameof(ConvTransposeCapsuleLayer1d), [kernelSize], [stride], [padding], [dilation], [outputPadding]), kind, bias, device, dtype)
     {
     }
 

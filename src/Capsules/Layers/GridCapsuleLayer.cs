@@ -29,7 +29,7 @@ public abstract class GridCapsuleLayer : nn.Module<Tensor, Tensor>
     private readonly string _axes;
 
     private protected GridCapsuleLayer(
-        string name, string axes, long inTypes, long inDim, long outTypes, long outDim, Routing routing, Func<string, KernelGrid> grid,
+        string name, string axes, long inTypes, long inDim, long outTypes, long outDim, Routing routing, KernelGrid grid,
         CapsuleKind kind, bool bias, Device? device, ScalarType? dtype)
         : base(name)
     {
@@ -37,7 +37,7 @@ public abstract class GridCapsuleLayer : nn.Module<Tensor, Tensor>
         ArgumentOutOfRangeException.ThrowIfLessThan(outTypes, 1);
         ArgumentNullException.ThrowIfNull(routing);
         ShapeGuard.ParameterDtype(name, dtype);
-        (_transform, _grid, _axes) = (new CapsuleTransform(name, kind, inDim, outDim), grid(name), axes);
+        (_transform, _grid, _axes) = (new CapsuleTransform(name, kind, inDim, outDim), grid, axes);
         _transform.CheckUse(routing, RoutingInputs.Bias, bias, nameof(bias));
         (InTypes, InDim, OutTypes, OutDim) = (inTypes, inDim, outTypes, outDim);
         weight = Initialize.Parameter([.. _grid.Kernel, inTypes, outTypes, .. _transform.MatrixShape], device, dtype,

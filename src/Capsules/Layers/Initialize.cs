@@ -33,35 +33,6 @@ public static class Initialize
         }
     }
 
-    /// <summary>
-    /// Weights of a convolution or a linear layer. Paper: as PyTorch draws them, uniform in +-1 / sqrt(fan in).
-    /// Official code: a truncated normal.
-    /// </summary>
-    internal static void Weight(Tensor weight, Preset preset, double officialStd, long fanIn)
-    {
-        if (preset == Preset.OfficialCode)
-        {
-            TruncatedNormal(weight, officialStd);
-        }
-        else
-        {
-            Uniform(weight, 1 / Math.Sqrt(fanIn));
-        }
-    }
-
-    /// <summary>Biases. Paper: as PyTorch draws them, uniform in +-1 / sqrt(fan in). Official code: 0.1.</summary>
-    internal static void Bias(Tensor bias, Preset preset, long fanIn)
-    {
-        if (preset == Preset.OfficialCode)
-        {
-            Constant(bias, 0.1);
-        }
-        else
-        {
-            Uniform(bias, 1 / Math.Sqrt(fanIn));
-        }
-    }
-
     /// <summary>Draws a normal truncated at two standard deviations (of the parent normal), as TensorFlow's truncated_normal.</summary>
     /// <remarks>
     /// <para>By the inverse of its distribution function. TorchSharp 0.107.0's trunc_normal_ gives nothing but +-std.</para>
@@ -94,5 +65,6 @@ public static class Initialize
         nn.init.constant_(tensor, scalar);
     }
 
-    private static void Uniform(Tensor tensor, double bound) => nn.init.uniform_(tensor, -bound, bound);
+    /// <summary>As PyTorch draws weights and biases of convolutions and linear layers: uniform in +-1 / sqrt(fan in).</summary>
+    internal static void Uniform(Tensor tensor, long fanIn) => nn.init.uniform_(tensor, -1 / Math.Sqrt(fanIn), 1 / Math.Sqrt(fanIn));
 }

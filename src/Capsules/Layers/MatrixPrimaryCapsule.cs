@@ -65,8 +65,8 @@ public sealed class MatrixPrimaryCapsule : nn.Module<Tensor, (Tensor Poses, Tens
         var channels = capsuleTypes * (poseSize * poseSize + 1);
         var fanIn = inChannels * kernelSize * kernelSize;
         weight = Initialize.Parameter([channels, inChannels, kernelSize, kernelSize], device, dtype,
-            w => Initialize.Weight(w, Preset.Paper, 0, fanIn));
-        this.bias = bias ? Initialize.Parameter([channels], device, dtype, b => Initialize.Bias(b, Preset.Paper, fanIn)) : null;
+            w => Initialize.Uniform(w, fanIn));
+        this.bias = bias ? Initialize.Parameter([channels], device, dtype, b => Initialize.Uniform(b, fanIn)) : null;
         if (batchNorm)
         {
             pose_norm = nn.BatchNorm3d(capsuleTypes, device: device, dtype: dtype);

@@ -115,13 +115,16 @@ public sealed class PrimaryCapsule : nn.Module<Tensor, Tensor>
         (InChannels, CapsuleTypes, CapsuleDim) = (inChannels, capsuleTypes, capsuleDim);
         MixedPrecision.Check(nameof(PrimaryCapsule), computeDtype);
         (_kernel, Kernel, ComputeDtype) = (kernelSize, kernel, computeDtype);
-        _scale = preset == Preset.OfficialCode ? 1.0 / capsuleTypes : 1.0;
+        var isOfficial = preset == Preset.OfficialCode;
+        _scale = isOfficial ? 1.0 / capsuleTypes : 1.0;
 
         var channels = capsuleTypes * capsuleDim;
         var fanIn = inChannels * _kernel.H * _kernel.W;
         weight = Initialize.Parameter([channels, inChannels, _kernel.H, _kernel.W], device, dtype,
-            w => Initialize.Weight(w, preset, officialStd: 0.1, fanIn));
-        this.bias = bias ? Initialize.Parameter([channels], device, dtype, b => Initialize.Bias(b, preset, fanIn)) : null;
+            isOfficial ? w => Initialize.TruncatedNormal(w, 0.1) : w => Initialize.Uniform(w, fanIn));
+        this.bias = bias
+            ? Initialize.Parameter([channels], device, dtype, isOfficial ? b => Initialize.Constant(b, 0.1) : b => Initialize.Uniform(b, fanIn))
+            : null;
         this.activation = activation;
         RegisterComponents();
         if (device is not null)
