@@ -48,7 +48,7 @@ internal sealed class EfficientCapsNet : ClassCapsules
         primary = new DepthwisePrimaryCapsule(channels, capsuleDim: 8, (primaryHeight, primaryWidth), stride: (2, 2));
         var (capsules, dim) = primary.OutputShape(height, width);      // 16 of 8
         digits = new CapsuleLayer(capsules, dim, classes, 16, new SelfAttentionRouting(capsules, classes));
-        KerasInitialize.HeNormal(digits.get_parameter("weight")!, fanIn: classes * capsules * dim);      // as Keras counts in 4 dimensions
+        KerasInitialize.HeNormal(digits.Weight, fanIn: classes * capsules * dim);      // as Keras counts in 4 dimensions
         decoder = withDecoder ? KerasInitialize.Draw(new MaskedDecoder(classes, 16, [image.Channels, image.Height, image.Width])) : null;
         RegisterComponents();
     }

@@ -42,9 +42,9 @@ internal sealed class MatrixCapsNet : ImageNetwork
         convCaps1 = new ConvCapsuleLayer(B, Pose, C, Pose, Em(C), kernelSize: 3, stride: 2, kind: CapsuleKind.Matrix);      // 12 -> 5
         convCaps2 = new ConvCapsuleLayer(C, Pose, D, Pose, Em(D), kernelSize: 3, kind: CapsuleKind.Matrix);                 // 5 -> 3
         digits = new ClassCapsuleLayer(D, Pose, classes, Pose, Em(classes), coordinateAddition: true, kind: CapsuleKind.Matrix);
-        foreach (var layer in (nn.Module[])[convCaps1, convCaps2, digits])
+        foreach (var weight in (Parameter[])[convCaps1.Weight, convCaps2.Weight, digits.Weight])
         {
-            nn.init.normal_(layer.get_parameter("weight")!, 0, WeightStd);
+            nn.init.normal_(weight, 0, WeightStd);
         }
 
         RegisterComponents();

@@ -167,6 +167,15 @@ public sealed class CapsuleLayer : nn.Module<Tensor, Tensor>
     /// <summary>E, their dimension.</summary>
     public long OutDim { get; }
 
+    /// <summary>The transformation matrices, (G, J, D, E), or (G, J, P, P).</summary>
+    public Parameter Weight => weight;
+
+    /// <summary>The bias (J, E), or null.</summary>
+    public Parameter? Bias => bias;
+
+    /// <summary>The learned initial routing logits (N, J), or null.</summary>
+    public Parameter? Logits => logits;
+
     /// <summary>The routing.</summary>
     public Routing Routing => routing;
 

@@ -114,6 +114,18 @@ public sealed class ClassCapsuleLayer : nn.Module<Tensor, Tensor>
     /// <summary>Whether positions are added to votes.</summary>
     public bool CoordinateAddition { get; }
 
+    /// <summary>The transformation matrices, (T, J, D, E), or (T, J, P, P).</summary>
+    public Parameter Weight => weight;
+
+    /// <summary>The bias (J, E), or null.</summary>
+    public Parameter? Bias => bias;
+
+    /// <summary>The routing.</summary>
+    public Routing Routing => routing;
+
+    /// <summary>Whether the capsules are vectors or pose matrices.</summary>
+    public CapsuleKind Kind => _transform.Kind;
+
     /// <summary>Turns capsules on a grid into class capsules.</summary>
     /// <param name="input">Capsules (B, T, H, W, D), of the dtype and on the device of the weight.</param>
     /// <returns>Capsules (B, J, E); for their activations call <see cref="Route"/>.</returns>

@@ -16,7 +16,9 @@ namespace Capsules;
 /// position sees, kernel * T, or kernel / stride * T where the layer is transposed; 1 / sqrt(E) for those that use activations; E is P
 /// for matrices.</para>
 /// </remarks>
+#pragma warning disable CA1708      // fields named as their state-dict keys, beside properties; private ones of a base class TorchSharp does not find
 public abstract class GridCapsuleLayer : nn.Module<Tensor, Tensor>
+#pragma warning restore CA1708
 {
     private protected Parameter weight;
 
@@ -62,6 +64,30 @@ public abstract class GridCapsuleLayer : nn.Module<Tensor, Tensor>
 
     /// <summary>E, their dimension.</summary>
     public long OutDim { get; }
+
+    /// <summary>The transformation matrices, (kernel..., T, J, D, E), or (kernel..., T, J, P, P).</summary>
+    public Parameter Weight => weight;
+
+    /// <summary>The bias (J, E), or null.</summary>
+    public Parameter? Bias => bias;
+
+    /// <summary>The routing.</summary>
+    public Routing Routing => routing;
+
+    /// <summary>Whether the capsules are vectors or pose matrices.</summary>
+    public CapsuleKind Kind => _transform.Kind;
+
+    /// <summary>The kernel's size, one number an axis.</summary>
+    public IReadOnlyList<long> KernelSize => _grid.Kernel;
+
+    /// <summary>The stride, one number an axis.</summary>
+    public IReadOnlyList<long> Stride => _grid.Stride;
+
+    /// <summary>Absent capsules on every side, or what is cut off there where the layer is transposed; one number an axis.</summary>
+    public IReadOnlyList<long> Padding => _grid.Padding;
+
+    /// <summary>The distance between kernel elements, one number an axis.</summary>
+    public IReadOnlyList<long> Dilation => _grid.Dilation;
 
     /// <summary>Turns capsules on a grid into capsules on the output's grid.</summary>
     /// <param name="input">Capsules (B, T, H, W, D), or (B, T, L, D), of the dtype and on the device of the weight.</param>

@@ -33,6 +33,15 @@ internal sealed class KernelGrid
     /// <summary>Kernel sizes.</summary>
     public IReadOnlyList<long> Kernel => _kernel;
 
+    /// <summary>Strides.</summary>
+    public IReadOnlyList<long> Stride => _stride;
+
+    /// <summary>Padding.</summary>
+    public IReadOnlyList<long> Padding => _padding;
+
+    /// <summary>Dilation.</summary>
+    public IReadOnlyList<long> Dilation => _dilation;
+
     /// <summary>K, the kernel's offsets.</summary>
     public long Offsets => _kernel.Aggregate(1L, (product, size) => product * size);
 

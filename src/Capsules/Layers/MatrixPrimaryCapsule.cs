@@ -89,6 +89,21 @@ public sealed class MatrixPrimaryCapsule : nn.Module<Tensor, (Tensor Poses, Tens
     /// <summary>P, the side of a pose matrix.</summary>
     public long PoseSize { get; }
 
+    /// <summary>The convolution's weight (T * (P * P + 1), C, kh, kw).</summary>
+    public Parameter Weight => weight;
+
+    /// <summary>Its bias (T * (P * P + 1)), or null.</summary>
+    public Parameter? Bias => bias;
+
+    /// <summary>The kernel's size.</summary>
+    public (long Height, long Width) KernelSize => _kernel;
+
+    /// <summary>The stride.</summary>
+    public (long Height, long Width) Stride => _geometry.Stride;
+
+    /// <summary>Zeros on every side.</summary>
+    public (long Height, long Width) Padding => _geometry.Padding;
+
     /// <summary>The grid of capsules that an image of a given size becomes.</summary>
     /// <param name="height">H, the input's height.</param>
     /// <param name="width">W, the input's width.</param>

@@ -142,6 +142,15 @@ public sealed class PrimaryCapsule : nn.Module<Tensor, Tensor>
     /// <summary>D, the dimension of a capsule.</summary>
     public long CapsuleDim { get; }
 
+    /// <summary>The convolution's weight (T * D, C, kh, kw).</summary>
+    public Parameter Weight => weight;
+
+    /// <summary>Its bias (T * D), or null.</summary>
+    public Parameter? Bias => bias;
+
+    /// <summary>The kernel's size.</summary>
+    public (long Height, long Width) KernelSize => _kernel;
+
     /// <summary>The stride.</summary>
     public (long Height, long Width) Stride => _geometry.Stride;
 

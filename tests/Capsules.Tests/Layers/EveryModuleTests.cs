@@ -172,6 +172,42 @@ public class EveryModuleTests
 
     [Theory]
     [MemberData(nameof(Modules))]
+    public void Module_MovedToAnotherDtype_ShowsTheParametersThatItComputesWith(string name)
+    {
+        using var scope = NewDisposeScope();
+        var module = Make(name).Module;
+        module.to(float64);
+        foreach (var property in module.GetType().GetProperties().Where(property => property.PropertyType == typeof(Parameter)))
+        {
+            property.GetValue(module).Should().BeSameAs(module.get_parameter(property.Name.ToLowerInvariant()), property.Name);
+        }
+    }
+
+    [Fact]
+    public void Layers_Properties_AreWhatTheyWereMadeWith()
+    {
+        var (first, second) = (new EMRouting(3), new DynamicRouting());
+        using var conv = new ConvCapsuleLayer(2, 4, 3, 4, first, (3, 2), (2, 1), (1, 0), (1, 2), CapsuleKind.Matrix);
+        using var classes = new ClassCapsuleLayer(2, 4, 3, 5, second, positions: 4, bias: true);
+        using var matrices = new MatrixPrimaryCapsule(2, 3, 2, kernelSize: 3, stride: 2, padding: 1, bias: false);
+        using var depthwise = new DepthwisePrimaryCapsule(8, 4, (3, 5), (1, 2));
+        conv.KernelSize.Should().Equal(3, 2);
+        conv.Stride.Should().Equal(2, 1);
+        conv.Padding.Should().Equal(1, 0);
+        conv.Dilation.Should().Equal(1, 2);
+        conv.Kind.Should().Be(CapsuleKind.Matrix);
+        conv.Routing.Should().BeSameAs(first);
+        conv.Weight.shape.Should().Equal(3, 2, 2, 3, 2, 2);
+        conv.Bias.Should().BeNull();
+        classes.Kind.Should().Be(CapsuleKind.Vector);
+        classes.Routing.Should().BeSameAs(second);
+        classes.Bias!.shape.Should().Equal(3, 5);
+        (matrices.KernelSize, matrices.Stride, matrices.Padding).Should().Be(((3L, 3L), (2L, 2L), (1L, 1L)));
+        (depthwise.KernelSize, depthwise.Stride).Should().Be(((3L, 5L), (1L, 2L)));
+    }
+
+    [Theory]
+    [MemberData(nameof(Modules))]
     public void Module_SavedAndLoaded_GivesTheSame(string name)
     {
         using var scope = NewDisposeScope();
