@@ -24,16 +24,21 @@ public static partial class Functional
     /// 1e-12, where the gradient is 0.
     /// </param>
     /// <param name="reduction">Over the batch: mean (default), sum, or none, which gives (B).</param>
+    /// <param name="weight">
+    /// Weights of the classes (J), for rare ones, like the activations and without gradient: a sample's loss is multiplied by its target's,
+    /// and the mean is the sum of that divided by the sum of the targets' weights, as in torch's cross-entropy. Default: all 1.
+    /// </param>
     /// <returns>A scalar, or (B) without reduction, in the dtype of <paramref name="activations"/>.</returns>
     /// <exception cref="ArgumentException">A shape, dtype, device or label does not fit.</exception>
     public static Tensor capsule_cross_entropy(
-        Tensor activations, Tensor target, bool probabilities = false, Reduction reduction = Reduction.Mean)
+        Tensor activations, Tensor target, bool probabilities = false, Reduction reduction = Reduction.Mean, Tensor? weight = null)
     {
         CheckActivations(nameof(capsule_cross_entropy), activations, target);
+        CheckClassWeight(nameof(capsule_cross_entropy), weight, activations, nameof(activations));
         using var scope = NewDisposeScope();
         var a = Wide(activations);
         var logs = probabilities ? AtLeast(a, 1e-12).log() : nn.functional.log_softmax(a, dim: 1);
         var loss = logs.gather(1, target.unsqueeze(1)).squeeze(1).neg();
-        return Reduce(loss, reduction).to_type(activations.dtype).MoveToOuterDisposeScope();
+        return Reduce(loss, reduction, target, weight).to_type(activations.dtype).MoveToOuterDisposeScope();
     }
 }

@@ -30,6 +30,35 @@ public static partial class Functional
         _ => perSample,
     };
 
+    // Losses (B), each times the weight of its target class; their mean is divided by the sum of these weights, as torch's.
+    private static Tensor Reduce(Tensor perSample, Reduction reduction, Tensor target, Tensor? weight)
+    {
+        if (weight is null)
+        {
+            return Reduce(perSample, reduction);
+        }
+
+        var weights = weight.to_type(perSample.dtype).index_select(0, target);
+        var weighted = perSample * weights;
+        return reduction == Reduction.Mean ? weighted.sum() / weights.sum() : Reduce(weighted, reduction);
+    }
+
+    // Class weights (J) for lengths or activations (B, J). torch's losses give them no gradient either.
+    private static void CheckClassWeight(string owner, Tensor? weight, Tensor input, string name)
+    {
+        if (weight is null)
+        {
+            return;
+        }
+
+        ShapeGuard.Shape(owner, weight, nameof(weight), "J", [input.size(1)], null, input, name);
+        ShapeGuard.Like(owner, weight, nameof(weight), input, name);
+        if (weight.requires_grad)
+        {
+            throw new ArgumentException($"{owner} gives its weight no gradient. Use weight.detach().", nameof(weight));
+        }
+    }
+
     private static void CheckDim(string owner, Tensor tensor, string argument, long dim)
     {
         ShapeGuard.Floating(owner, tensor, argument);

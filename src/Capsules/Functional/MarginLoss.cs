@@ -20,6 +20,10 @@ public static partial class Functional
     /// <param name="negativeWeight">lambda, the weight of absent classes, at least 0. Default: 0.5.</param>
     /// <param name="preset">The scale: the paper's sum over classes (default), or the authors' code.</param>
     /// <param name="reduction">Over the batch: mean (default), sum, or none, which gives (B).</param>
+    /// <param name="weight">
+    /// Weights of the classes (J), for rare ones, like the lengths and without gradient: w_j multiplies class j's term of the sum, present
+    /// or absent. The mean stays that over the batch. Default: all 1.
+    /// </param>
     /// <returns>A scalar, or (B) without reduction, in the dtype of <paramref name="lengths"/>.</returns>
     /// <exception cref="ArgumentException">A shape, dtype, device or label does not fit.</exception>
     /// <exception cref="ArgumentOutOfRangeException">
@@ -32,7 +36,8 @@ public static partial class Functional
         double negativeMargin = 0.1,
         double negativeWeight = 0.5,
         Preset preset = Preset.Paper,
-        Reduction reduction = Reduction.Mean)
+        Reduction reduction = Reduction.Mean,
+        Tensor? weight = null)
     {
         CheckMargins(positiveMargin, negativeMargin, negativeWeight);
         ShapeGuard.Shape(nameof(margin_loss), lengths, nameof(lengths), "B, J", [ShapeGuard.Any, ShapeGuard.Any],
@@ -43,13 +48,14 @@ public static partial class Functional
             throw new ArgumentException("margin_loss expected at least one class, but lengths are of none.", nameof(lengths));
         }
 
+        CheckClassWeight(nameof(margin_loss), weight, lengths, nameof(lengths));
         using var scope = NewDisposeScope();
-
         var wide = Wide(lengths);
         var presence = Presence(wide, target);
         var present = Square(AtLeast(Plus(wide.neg(), positiveMargin), 0));      // max(0, m+ - |v|)^2
         var absent = Square(AtLeast(Plus(wide, -negativeMargin), 0));            // max(0, |v| - m-)^2
-        var loss = Plus(presence * present, Times(Plus(presence.neg(), 1) * absent, negativeWeight)).sum(dim: 1);      // (B)
+        var terms = Plus(presence * present, Times(Plus(presence.neg(), 1) * absent, negativeWeight));      // (B, J)
+        var loss = (weight is null ? terms : terms * Wide(weight)).sum(dim: 1);
         if (preset == Preset.OfficialCode)
         {
             loss = Times(loss, 0.5 / lengths.size(1));

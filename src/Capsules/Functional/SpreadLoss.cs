@@ -16,20 +16,26 @@ public static partial class Functional
     /// <param name="target">Int64 labels (B).</param>
     /// <param name="margin">m, in (0, 1]. Default: 0.9, the paper's last.</param>
     /// <param name="reduction">Over the batch: mean (default), sum, or none, which gives (B).</param>
+    /// <param name="weight">
+    /// Weights of the classes (J), for rare ones, like the activations and without gradient: a sample's loss is multiplied by its target's,
+    /// and the mean is the sum of that divided by the sum of the targets' weights, as in torch's cross-entropy. Default: all 1.
+    /// </param>
     /// <returns>A scalar, or (B) without reduction, in the dtype of <paramref name="activations"/>.</returns>
     /// <exception cref="ArgumentException">A shape, dtype, device or label does not fit.</exception>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="margin"/> is not in (0, 1].</exception>
-    public static Tensor spread_loss(Tensor activations, Tensor target, double margin = 0.9, Reduction reduction = Reduction.Mean)
+    public static Tensor spread_loss(
+        Tensor activations, Tensor target, double margin = 0.9, Reduction reduction = Reduction.Mean, Tensor? weight = null)
     {
         CheckSpreadMargin(margin);
         CheckActivations(nameof(spread_loss), activations, target);
+        CheckClassWeight(nameof(spread_loss), weight, activations, nameof(activations));
         using var scope = NewDisposeScope();
         var a = Wide(activations);
         var labels = target.unsqueeze(1);                                                    // (B, 1)
         var others = OneHot(labels, a.size(1), ScalarType.Bool).logical_not();               // (B, J)
         var excess = AtLeast(Plus(a - a.gather(1, labels), margin), 0);                  // max(0, m - (a_t - a_j))
         var loss = (Square(excess) * others.to_type(a.dtype)).sum(dim: 1);
-        return Reduce(loss, reduction).to_type(activations.dtype).MoveToOuterDisposeScope();
+        return Reduce(loss, reduction, target, weight).to_type(activations.dtype).MoveToOuterDisposeScope();
     }
 
     internal static void CheckSpreadMargin(double margin)

@@ -24,17 +24,18 @@ public static class TorchFunctional
         /// <inheritdoc cref="Functional.margin_loss"/>
         public static Tensor margin_loss(
             Tensor lengths, Tensor target, double positiveMargin = 0.9, double negativeMargin = 0.1, double negativeWeight = 0.5,
-            Preset preset = Preset.Paper, Reduction reduction = Reduction.Mean) =>
-            Functional.margin_loss(lengths, target, positiveMargin, negativeMargin, negativeWeight, preset, reduction);
+            Preset preset = Preset.Paper, Reduction reduction = Reduction.Mean, Tensor? weight = null) =>
+            Functional.margin_loss(lengths, target, positiveMargin, negativeMargin, negativeWeight, preset, reduction, weight);
 
         /// <inheritdoc cref="Functional.spread_loss"/>
-        public static Tensor spread_loss(Tensor activations, Tensor target, double margin = 0.9, Reduction reduction = Reduction.Mean) =>
-            Functional.spread_loss(activations, target, margin, reduction);
+        public static Tensor spread_loss(
+            Tensor activations, Tensor target, double margin = 0.9, Reduction reduction = Reduction.Mean, Tensor? weight = null) =>
+            Functional.spread_loss(activations, target, margin, reduction, weight);
 
         /// <inheritdoc cref="Functional.capsule_cross_entropy"/>
         public static Tensor capsule_cross_entropy(
-            Tensor activations, Tensor target, bool probabilities = false, Reduction reduction = Reduction.Mean) =>
-            Functional.capsule_cross_entropy(activations, target, probabilities, reduction);
+            Tensor activations, Tensor target, bool probabilities = false, Reduction reduction = Reduction.Mean, Tensor? weight = null) =>
+            Functional.capsule_cross_entropy(activations, target, probabilities, reduction, weight);
 
         /// <inheritdoc cref="Functional.reconstruction_loss"/>
         public static Tensor reconstruction_loss(

@@ -11,11 +11,19 @@ namespace Capsules;
 /// </remarks>
 public sealed class SpreadLoss : Loss<Tensor, Tensor, Tensor>
 {
+    private Tensor? weight;
+
     /// <summary>Makes the loss.</summary>
     /// <param name="margin">m, in (0, 1]. Default: 0.2, with which training starts.</param>
     /// <param name="reduction">Over the batch. Default: mean.</param>
+    /// <param name="weight">Weights of the classes (J), of which a copy becomes a buffer of this module. Default: all 1.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="margin"/> is not in (0, 1].</exception>
-    public SpreadLoss(double margin = 0.2, Reduction reduction = Reduction.Mean) : base(reduction) => Margin = margin;
+    public SpreadLoss(double margin = 0.2, Reduction reduction = Reduction.Mean, Tensor? weight = null) : base(reduction)
+    {
+        Margin = margin;
+        this.weight = weight?.clone().DetachFromDisposeScope();
+        RegisterComponents();
+    }
 
     /// <summary>m, by how much the target must exceed every other class, in (0, 1].</summary>
     /// <exception cref="ArgumentOutOfRangeException">The value is not in (0, 1].</exception>
@@ -28,6 +36,9 @@ public sealed class SpreadLoss : Loss<Tensor, Tensor, Tensor>
             field = value;
         }
     }
+
+    /// <summary>The weights of the classes (J), or null.</summary>
+    public Tensor? Weight => weight;
 
     /// <summary>The paper's schedule: from 0.2 to 0.9, linearly. The paper does not say over how many steps.</summary>
     /// <param name="progress">How much of the raising is behind, from 0; from 1 on the margin stays at 0.9.</param>
@@ -54,5 +65,5 @@ public sealed class SpreadLoss : Loss<Tensor, Tensor, Tensor>
     /// <param name="input">Activations (B, J).</param>
     /// <param name="target">Int64 labels (B).</param>
     /// <returns>A scalar, or (B) without reduction.</returns>
-    public override Tensor forward(Tensor input, Tensor target) => Functional.spread_loss(input, target, Margin, reduction);
+    public override Tensor forward(Tensor input, Tensor target) => Functional.spread_loss(input, target, Margin, reduction, weight);
 }

@@ -22,6 +22,7 @@ public class WrongUseTests
         ["longest.capsules"] = () => randn(2, 3, 4), ["k"] = () => 2, ["mask.capsules"] = () => randn(2, 3, 4), ["vector_to_pose.capsules"] = () => rand(2, 3, 4),
         ["pose_to_vector.poses"] = () => randn(2, 3, 4), ["pose_to_vector.activations"] = () => rand(2, 3), ["lengths"] = () => rand(2, 3),
         ["activations"] = () => rand(2, 3), ["target"] = () => tensor([0L, 2]), ["reconstruction"] = () => rand(2, 1, 4, 4), ["image"] = () => rand(2, 1, 4, 4),
+        ["margin_loss.weight"] = () => rand(3), ["spread_loss.weight"] = () => rand(3), ["capsule_cross_entropy.weight"] = () => rand(3),
         ["counts"] = () => tensor([1L, 2]), ["sequence_mask.capsules"] = () => 3L, ["conv2d.input"] = () => randn(2, 1, 6, 6), ["conv2d.weight"] = () => randn(2, 1, 3, 3),
         ["FusedAdam.groups"] = () => new[] { new TorchSharp.Modules.Adam.ParamGroup([new TorchSharp.Modules.Parameter(ones(2))]) },
         ["FusedAdamW.groups"] = () => new[] { new TorchSharp.Modules.AdamW.ParamGroup([new TorchSharp.Modules.Parameter(ones(2))]) },
