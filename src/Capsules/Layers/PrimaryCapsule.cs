@@ -7,7 +7,7 @@ namespace Capsules;
 /// <remarks>
 /// <para>u = squash(activation(scale * (weight * x) + bias)). Image (B, C, H, W) to capsules (B, N, D) with N = types * h * w.
 /// Capsules are ordered type first, then row, then column; the D entries of one capsule are D neighbouring channels, those of
-/// its type, at one position.</para>
+/// its type, at one position. Sequences (B, C, L): a kernel of height 1, on input.unsqueeze(2).</para>
 /// <para>State dict: <c>weight</c> (T * D, C, kh, kw), <c>bias</c> (T * D) where there is one, and under <c>activation.</c> what
 /// the activation has of its own.</para>
 /// <para>Sabour, Frosst, Hinton, "Dynamic Routing Between Capsules", 2017, section 4: "a convolution layer with Eq. 1 as its
@@ -193,6 +193,7 @@ public sealed class PrimaryCapsule : nn.Module<Tensor, Tensor>
             [ShapeGuard.Any, InChannels, ShapeGuard.Any, ShapeGuard.Any],
             shape => shape switch
             {
+                [_, _, _] when _kernel.H == 1 => "Did you mean input.unsqueeze(2), for sequences, or input.unsqueeze(0), for one image?",
                 [_, _, _] => "Did you mean input.unsqueeze(0), for one image, or input.unsqueeze(1), for one channel?",
                 [_, _, _, var last] when last == InChannels => "Did you mean input.permute(0, 3, 1, 2)?",
                 _ => null,

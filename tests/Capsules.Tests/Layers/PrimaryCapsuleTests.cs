@@ -136,6 +136,20 @@ public class PrimaryCapsuleTests
         ((Action)(() => layer.OutputShape(16, 20))).Should().Throw<ArgumentException>().WithMessage(Message);
     }
 
+    // Capsules of sequences, in the order that ConvCapsuleLayer1d and CapsuleLayer take.
+    [Fact]
+    public void PrimaryCapsule_KernelOfHeightOne_ServesSequences()
+    {
+        using var scope = NewDisposeScope();
+        using var layer = new PrimaryCapsule(3, 2, 4, (1, 5), (1, 2), (0, 1), (1, 1), dtype: float64);
+        var x = randn([2, 3, 12], float64);
+        var line = nn.functional.conv1d(x, layer.Weight.squeeze(2), layer.Bias, stride: 2, padding: 1);      // (B, T * D, L)
+        var expected = Capsules.Functional.squash(line.reshape(2, 2, 4, 5).transpose(2, 3));
+        layer.OutputShape(1, 12).Should().Be((2 * 5, 4));
+        layer.call(x.unsqueeze(2)).reshape(2, 2, 5, 4).ShouldBeClose(expected, 1e-12);
+        ((Action)(() => layer.call(x))).Should().Throw<ArgumentException>().WithMessage("*Did you mean input.unsqueeze(2), for sequences, or input.unsqueeze(0), for one image?*");
+    }
+
     [Theory]
     [InlineData(new long[] { 2, 20, 20, 3 }, "Did you mean input.permute(0, 3, 1, 2)?")]
     [InlineData(new long[] { 3, 20, 20 }, "Did you mean input.unsqueeze(0), for one image, or input.unsqueeze(1), for one channel?")]
