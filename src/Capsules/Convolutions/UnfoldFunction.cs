@@ -8,7 +8,7 @@ namespace Capsules;
 /// <para>Forward torch's convolution is faster, and is taken. Backward, patches are columns (C kh kw, h w) of a matrix with a row of
 /// ones below them, so that one product gives the gradients of weight and bias. A few images at a time: patches are never whole, and
 /// an output is rectified, or a gradient masked, while it is in the cache. The graph keeps the input and the output alone.</para>
-/// <para>Where the processor is slow at a dtype, each piece is widened to float32, and what comes of it rounded.</para>
+/// <para>Gradients are computed in float32 at least, and rounded once; so is the output where the processor is slow at its dtype.</para>
 /// </remarks>
 internal sealed class UnfoldFunction : autograd.SingleTensorFunction<UnfoldFunction>
 {
@@ -72,7 +72,7 @@ internal sealed class UnfoldFunction : autograd.SingleTensorFunction<UnfoldFunct
         Tensor input, Tensor weight, Tensor? bias, Tensor? output, Tensor upstream, ConvolutionGeometry geometry)
     {
         var wanted = geometry.Wanted;
-        var dtype = MixedPrecision.Computed(input);
+        var dtype = Functional.Wide(input.dtype);      // sums over images and over patches that overlap would round in bfloat16 at every term
         using var zero = 0.ToScalar();
         var rows = weight.flatten(1).t().to_type(dtype);
         var rowGradient = zeros([weight.size(0), rows.size(0) + (bias is null ? 0 : 1)], dtype, weight.device);
