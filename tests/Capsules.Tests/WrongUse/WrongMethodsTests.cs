@@ -75,7 +75,7 @@ public class WrongMethodsTests
         ["SafetensorsFile"] = new(() => SafetensorsFile.Open(WithWeights()), new() { ["name"] = () => "weight" }),
         ["WeightsMapping"] = new(() => new WeightsMapping(), new()
         {
-            ["target"] = () => "a", ["source"] = () => "b", ["sources"] = () => new[] { "b" },
+            ["target"] = () => "a", ["source"] = () => "b", ["sources"] = () => new[] { "b" }, ["prefix"] = () => "module.",
         }),
         ["DynamicRouting"] = new(() => new DynamicRouting(), Routes(RoutingInputs.Bias | RoutingInputs.Logits), "Update"),
         ["EMRouting"] = new(() => new EMRouting(J), Routes(RoutingInputs.Activations), "Update"),
