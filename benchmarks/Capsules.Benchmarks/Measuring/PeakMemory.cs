@@ -1,4 +1,3 @@
-
 namespace Capsules.Benchmarks;
 
 /// <summary>How far the process's resident memory rises during a call, which the kernel of Linux records.</summary>

@@ -1,4 +1,3 @@
-
 namespace Capsules.Benchmarks;
 
 /// <summary>What this library promises of a whole network at batch 100, beside op by op with the same allocator, and whether a run shows it.</summary>

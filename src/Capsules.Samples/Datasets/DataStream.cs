@@ -95,7 +95,8 @@ internal sealed class DataStream : IDisposable
     {
         if (count > MaxBytes)
         {
-            throw new InvalidDataException($"{Name} claims to hold {count:N0} bytes of {what}, but at most {MaxBytes:N0} are expected.");
+            var claimed = count == long.MaxValue ? "too many" : $"{count:N0}";      // the reader's word for a number that no long holds
+            throw new InvalidDataException($"{Name} claims to hold {claimed} bytes of {what}, but at most {MaxBytes:N0} are expected.");
         }
 
         if (count > Possible)

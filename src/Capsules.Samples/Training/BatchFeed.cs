@@ -100,6 +100,7 @@ internal sealed unsafe class BatchFeed : IDisposable
 
     // OpenMP gives every thread that computes a team of its own, and two teams on the same cores wait for each other. Its number of threads
     // is the calling thread's own; torch's set_num_threads also says what threads to come begin with.
+    // Where the function is not found, as where torch_cpu does not export it, the thread keeps as many as the others.
     private static void UseOneThread()
     {
         _ = get_num_threads();      // a thread that asks or computes for the first time is given what set_num_threads was told: not after this

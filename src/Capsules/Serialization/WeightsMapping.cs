@@ -83,7 +83,7 @@ public sealed class WeightsMapping : IEnumerable<KeyValuePair<string, IReadOnlyL
     System.Collections.IEnumerator System.Collections.IEnumerable.GetEnumerator() => GetEnumerator();
 
     /// <summary>
-    /// The module's entries that these tensors make, and those tensors that no rule uses, under their own names; and of the entries that could not
+    /// The module's entries that these tensors make, and those tensors that no rule uses, under their own names less the prefix; and of the entries that could not
     /// be made, why.
     /// </summary>
     /// <remarks>
