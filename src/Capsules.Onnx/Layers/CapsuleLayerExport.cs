@@ -11,15 +11,15 @@ internal static class CapsuleLayerExport
             throw ModuleExport.Unsupported(layer, "CapsuleLayer with matrix capsules");
         }
 
-        var bias = layer.get_parameter("bias") is { } given ? graph.Constant("bias", given) : null;
-        var logits = layer.get_parameter("logits") is { } learned ? graph.Constant("logits", learned.detach().t().unsqueeze(0)) : null;
+        var bias = layer.Bias is { } given ? graph.Constant("bias", given) : null;
+        var logits = layer.Logits is { } learned ? graph.Constant("logits", learned.detach().t().unsqueeze(0)) : null;
         return RoutingExport.Apply(layer, Votes(graph, layer, input), bias, logits);
     }
 
     // Of each group of input capsules that share their matrices one product, (B * P, D) by (D, J * E), brought to (B, J, N, E).
     private static OnnxVotes Votes(OnnxGraph graph, CapsuleLayer layer, OnnxValue input)
     {
-        var weight = layer.get_parameter("weight")!.detach();                               // (G, J, D, E)
+        var weight = layer.Weight.detach();                               // (G, J, D, E)
         var (groups, n, j, e) = (weight.size(0), layer.InCapsules, layer.OutCapsules, layer.OutDim);
         var matrices = weight.permute(0, 2, 1, 3).reshape(groups, layer.InDim, j * e);      // (G, D, J * E)
         if (groups == n)

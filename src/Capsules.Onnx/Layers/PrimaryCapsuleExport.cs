@@ -9,7 +9,7 @@ internal static class PrimaryCapsuleExport
     {
         OnnxGraph.CheckShape(nameof(PrimaryCapsule), input, "B, C, H, W", OnnxGraph.Batch, layer.InChannels, null, null);
         _ = layer.OutputShape(input.Shape[2], input.Shape[3]);      // says so where the image is smaller than the kernel
-        var bias = layer.get_parameter("bias") is { } given ? graph.Constant("bias", given) : null;
+        var bias = layer.Bias is { } given ? graph.Constant("bias", given) : null;
         var x = TorchExport.Convolve(graph, input, graph.Constant("weight", Scaled(layer)), bias,
             Pair(layer.Stride), Pair(layer.Padding), Pair(layer.Dilation), groups: 1);
         x = layer.Activation is { } activation ? graph.Apply(activation, x) : x;
@@ -20,8 +20,8 @@ internal static class PrimaryCapsuleExport
     {
         OnnxGraph.CheckShape(nameof(DepthwisePrimaryCapsule), input, "B, C, H, W", OnnxGraph.Batch, layer.Channels, null, null);
         _ = layer.OutputShape(input.Shape[2], input.Shape[3]);
-        var bias = layer.get_parameter("bias") is { } given ? graph.Constant("bias", given) : null;
-        var x = TorchExport.Convolve(graph, input, graph.Constant("weight", layer.get_parameter("weight")!), bias,
+        var bias = layer.Bias is { } given ? graph.Constant("bias", given) : null;
+        var x = TorchExport.Convolve(graph, input, graph.Constant("weight", layer.Weight), bias,
             Pair(layer.Stride), [0, 0], [1, 1], groups: layer.Channels);
         return graph.ExponentialSquash(Capsules(graph, x, layer.CapsuleDim));
     }
@@ -30,7 +30,7 @@ internal static class PrimaryCapsuleExport
     private static Tensor Scaled(PrimaryCapsule layer)
     {
         using var scale = layer.Scale.ToScalar();
-        return layer.get_parameter("weight")!.detach().mul(scale);
+        return layer.Weight.detach().mul(scale);
     }
 
     // (B, T * D, h, w) -> (B, T, D, P) -> (B, T, P, D) -> (B, N, D)

@@ -105,7 +105,7 @@ public sealed class WeightsMapping : IEnumerable<KeyValuePair<string, IReadOnlyL
                 {
                     result[target] = convert([.. sources.Select(source => tensors[source])]);
                 }
-                catch (Exception failure) when (failure is ExternalException or ArgumentException)      // an axis that a tensor does not have
+                catch (Exception failure) when (failure is ExternalException or ArgumentException or IndexOutOfRangeException)      // an axis that a tensor does not have
                 {
                     failed[target] = $"cannot be made of {string.Join(", ", sources.Select(source => $"{source} {ShapeGuard.Text(tensors[source].shape)}"))}";
                 }

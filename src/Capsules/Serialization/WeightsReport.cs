@@ -3,7 +3,7 @@ namespace Capsules;
 /// <summary>How the entries of a file met those of a module.</summary>
 /// <param name="Loaded">Names that both have with one shape, which were loaded.</param>
 /// <param name="Missing">Names of the module that the file lacks; they keep their values.</param>
-/// <param name="Unexpected">Names of the file that the module lacks; they are ignored.</param>
+/// <param name="Unexpected">Names of the file that the module lacks, less a mapping's prefix, and those without the prefix; they are ignored.</param>
 /// <param name="Mismatched">
 /// Names that both have with different shapes, as "name: (10, 16) in the file, (10, 8) in the module", or whose mapping does not go with the
 /// file's shapes; they keep their values.

@@ -215,6 +215,9 @@ public sealed class WeightsTests : IDisposable
         report.Loaded.Should().Equal("bias");
         report.Mismatched.Should().Equal("weight: cannot be made of W (6, 3)");
         module.get_parameter("bias")!.ShouldBeClose(tensors["b"], 0);
+
+        WeightsMapping indexing = new() { { "weight", "W", weight => weight.reshape(weight.shape[2], -1) } };
+        Weights.Load(module, tensors, indexing, strict: false).Mismatched.Should().Equal("weight: cannot be made of W (6, 3)");
     }
 
     [Fact]
