@@ -16,20 +16,13 @@ internal static class CompareCommand
         var cases = new Option<string[]>("--case") { Description = "Measure this case or shape only, for example mnist-100 or mnist. May be repeated.", HelpName = "NAME", AllowMultipleArgumentsPerToken = true };
         var device = DeviceOption();
         var quick = new Option<bool>("--quick") { Description = "Few rounds; without --case, two cases: under a minute." };
-        var threads = new Option<int?>("--threads") { Description = "Threads of libtorch. Default: its own choice.", HelpName = "N" };
+        var threads = CommonOptions.AtLeast(new Option<int?>("--threads") { Description = "Threads of libtorch. Default: its own choice.", HelpName = "N" }, 1);
         var tuned = new Option<bool>("--tuned-allocator") { Description = "Let glibc keep freed blocks up to 1 GiB instead of returning them to the system." };
         var json = new Option<FileInfo?>("--json") { Description = "Write everything measured to this file.", HelpName = "FILE" };
         var markdown = new Option<FileInfo?>("--markdown") { Description = "Write the printed report to this file too.", HelpName = "FILE" };
         var roofline = new Option<FileInfo?>("--roofline") { Description = "Draw the cases under the machine's limits into this SVG file.", HelpName = "FILE" };
         var list = new Option<bool>("--list") { Description = "Show the cases and end." };
         var root = new RootCommand("Compares the fused dynamic routing with plain implementations on the same libtorch.") { cases, device, quick, threads, tuned, json, markdown, roofline, list };
-        threads.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<int?>() < 1)
-            {
-                result.AddError("--threads must be at least 1.");
-            }
-        });
         root.SetAction(result =>
         {
             if (result.GetValue(list))

@@ -39,16 +39,6 @@ internal static class CompareNetworkCommand
         return root;
     }
 
-    public static Option<int> Count(string name, string description, int byDefault, int least = 1)
-    {
-        var option = new Option<int>(name) { Description = description, DefaultValueFactory = _ => byDefault };
-        option.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<int>() < least)
-            {
-                result.AddError($"{name} must be at least {least}.");
-            }
-        });
-        return option;
-    }
+    public static Option<int> Count(string name, string description, int byDefault, int least = 1) =>
+        CommonOptions.AtLeast(new Option<int>(name) { Description = description, DefaultValueFactory = _ => byDefault }, least);
 }
